@@ -1,0 +1,131 @@
+//! S3, Azure and memory, through `object_store`. Calls block on a runtime of the store's own, so
+//! that the rest of the engine stays ordinary code.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use object_store::{
+    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder, memory::InMemory, path::Path,
+};
+use tokio::runtime::Runtime;
+
+use super::{Created, Error, Listed, Result};
+
+static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("almoner-store")
+        .enable_all()
+        .build()
+});
+
+/// One memory store for each name, so that `memory://x` opened twice in a process is one store.
+static MEMORY: LazyLock<Mutex<BTreeMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
+
+#[derive(Debug, Clone)]
+pub(super) struct Remote {
+    store: Arc<dyn ObjectStore>,
+    kind: &'static str,
+}
+
+impl Remote {
+    pub(super) fn open(address: &str) -> std::result::Result<(Self, String), String> {
+        let url = url::Url::parse(address).map_err(|e| e.to_string())?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let prefix = url.path().trim_matches('/').to_owned();
+        if host.is_empty() {
+            return Err("the bucket or container is missing".to_owned());
+        }
+        let store: (Arc<dyn ObjectStore>, &'static str) = match url.scheme() {
+            "memory" => {
+                let mut stores = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+                (Arc::clone(stores.entry(host).or_default()) as Arc<dyn ObjectStore>, "memory")
+            }
+            "s3" | "s3a" => {
+                let builder = AmazonS3Builder::from_env().with_bucket_name(host);
+                (Arc::new(builder.build().map_err(|e| e.to_string())?), "s3")
+            }
+            _ => {
+                let builder = MicrosoftAzureBuilder::from_env().with_container_name(host);
+                (Arc::new(builder.build().map_err(|e| e.to_string())?), "azure")
+            }
+        };
+        Ok((Self { store: store.0, kind: store.1 }, prefix))
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(super) fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    pub(super) fn find(&self, path: &str) -> Result<Option<Bytes>> {
+        let location = Path::from(path);
+        let read = wait("read", path, async { self.store.get(&location).await?.bytes().await })?;
+        match read {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unavailable("read", path, error)),
+        }
+    }
+
+    pub(super) fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let location = Path::from(path);
+        wait("write", path, self.store.put(&location, bytes.into()))?
+            .map(|_| ())
+            .map_err(|error| unavailable("write", path, error))
+    }
+
+    pub(super) fn create(&self, path: &str, bytes: Bytes) -> Result<Created> {
+        let location = Path::from(path);
+        let options = PutOptions::from(PutMode::Create);
+        match wait("create", path, self.store.put_opts(&location, bytes.into(), options))? {
+            Ok(_) => Ok(Created::New),
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => Ok(Created::Exists),
+            Err(error) => Err(unavailable("create", path, error)),
+        }
+    }
+
+    pub(super) fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let location = (!prefix.is_empty()).then(|| Path::from(prefix));
+        let listing = self.store.list(location.as_ref()).try_collect::<Vec<_>>();
+        let found = wait("list", prefix, listing)?.map_err(|e| unavailable("list", prefix, e))?;
+        Ok(found
+            .into_iter()
+            .map(|meta| Listed { path: meta.location.to_string(), bytes: meta.size })
+            .collect())
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<()> {
+        let location = Path::from(path);
+        match wait("delete", path, self.store.delete(&location))? {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(unavailable("delete", path, error)),
+        }
+    }
+}
+
+fn wait<F: Future>(act: &'static str, path: &str, future: F) -> Result<F::Output> {
+    match &*RUNTIME {
+        Ok(runtime) => Ok(runtime.block_on(future)),
+        Err(error) => Err(Error::Unavailable {
+            act,
+            path: path.to_owned(),
+            source: Box::new(std::io::Error::new(error.kind(), error.to_string())),
+        }),
+    }
+}
+
+fn unavailable(act: &'static str, path: &str, error: object_store::Error) -> Error {
+    Error::Unavailable { act, path: path.to_owned(), source: Box::new(error) }
+}
