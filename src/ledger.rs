@@ -1,0 +1,30 @@
+//! The public book: an RFC 6962 tree in C2SP tlog-tiles, its checkpoints, entries and proofs.
+//!
+//! Comes in: digests, counts, ids, amounts. Goes out: files anyone can verify.
+//! Never: a row, a name, or anything that stands for one person from entry to entry.
+
+pub mod checkpoint;
+mod commit;
+pub mod entry;
+pub mod log;
+pub mod proof;
+pub mod reader;
+pub mod record;
+pub mod record_proof;
+pub mod tile;
+pub mod tree;
+pub mod verify;
+
+pub use self::{
+    checkpoint::Checkpoint,
+    entry::{Entry, EntryId, Kind, Subject},
+    proof::LogProof,
+    reader::Reader,
+    record::RecordTree,
+    record_proof::RecordProof,
+    tree::Hash,
+    verify::{Finding, Verified, verify_all},
+};
+
+#[cfg(test)]
+mod tests;
