@@ -1,0 +1,40 @@
+//! Makes rows safe to share: plan, kernels, classes of quasi-identifiers, suppression, risk.
+//!
+//! Comes in: `consent::AdmittedBatch`. Goes out: [`ReleasableBatch`], the only thing the lake takes,
+//! and the [`Risk`] of what is released. Never: a column without a decision, a class of fewer than
+//! k people, or a cell's value in an error.
+//!
+//! Two phases, since nobody knows a class's size before all parts are counted:
+//!
+//! ```text
+//! part:   AdmittedBatch -apply-> DeidentifiedBatch -stage::Writer-> vault
+//!                                       | ClassCounter -> Classes (in the part's receipt)
+//! commit: Classes::merge -> Classes -small-> SmallClasses, Risk (checked against the limit)
+//!         vault -stage::read-> DeidentifiedBatch -release(&SmallClasses)-> ReleasableBatch
+//! ```
+
+mod apply;
+mod classes;
+pub mod detect;
+mod error;
+pub mod kernel;
+mod names;
+mod people;
+mod plan;
+mod release;
+mod risk;
+mod settings;
+pub mod stage;
+
+pub use apply::{DeidentifiedBatch, apply};
+pub use classes::{ClassCounter, Classes, ClassesError, SmallClasses};
+pub use error::Error;
+pub use kernel::done;
+pub use people::{People, ReleaseKeys};
+pub use plan::{Plan, PlanFault, PlannedColumn, TablePlan};
+pub use release::{ReleasableBatch, release};
+pub use risk::{Attack, Figures, Risk};
+pub use settings::{Fraction, FractionError, Profile, Settings};
+
+#[cfg(test)]
+mod tests;
