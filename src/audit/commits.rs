@@ -1,0 +1,110 @@
+//! The four sequences of commits: read in order, each in the very bytes that this version writes,
+//! with the entry that it wants in the book.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Audit, Check, Evidence,
+    shape::{ConsentCommit, PoolCommit},
+};
+use crate::{
+    lake::Version,
+    ledger::Entry,
+    store::{self, Store},
+    usage::UsageRecord,
+};
+
+/// One commit.
+#[derive(Debug)]
+pub(super) struct Numbered<T> {
+    pub(super) number: u64,
+    pub(super) path: String,
+    pub(super) body: T,
+    /// The entry that the commit names; none where it cannot be read.
+    pub(super) entry: Option<Entry>,
+}
+
+/// All commits, each sequence in order.
+#[derive(Debug)]
+pub(super) struct Commits {
+    pub(super) consents: Vec<Numbered<ConsentCommit>>,
+    pub(super) pools: Vec<Numbered<PoolCommit>>,
+    pub(super) usage: Vec<Numbered<UsageRecord>>,
+    pub(super) lake: Vec<Numbered<Version>>,
+    /// Whether every commit that there is could be read.
+    pub(super) complete: bool,
+}
+
+pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, store::Error> {
+    let mut complete = true;
+    let vault = &evidence.vault;
+    let consents = sequence(audit, vault, "vault", "consent/commits", &mut complete, |c| {
+        let c: &ConsentCommit = c;
+        &c.entry
+    })?;
+    let pools = sequence(audit, vault, "vault", "pools/commits", &mut complete, |c| {
+        let c: &PoolCommit = c;
+        &c.entry
+    })?;
+    let usage = sequence(audit, vault, "vault", "usage/commits", &mut complete, |c| {
+        let c: &UsageRecord = c;
+        &c.entry
+    })?;
+    let lake = sequence(audit, &evidence.lake, "lake", "commits", &mut complete, |c| {
+        let c: &Version = c;
+        &c.entry
+    })?;
+    for commit in &consents {
+        let good = commit.number == commit.body.number;
+        audit.check(Check::Commit, &commit.path, good, "it bears another number than its name");
+    }
+    Ok(Commits { consents, pools, usage, lake, complete })
+}
+
+fn sequence<T: Serialize + DeserializeOwned>(
+    audit: &mut Audit,
+    zone: &Store,
+    named: &str,
+    prefix: &str,
+    complete: &mut bool,
+    entry: impl Fn(&T) -> &String,
+) -> Result<Vec<Numbered<T>>, store::Error> {
+    let mut commits = Vec::new();
+    let mut next = 1_u64;
+    for listed in zone.list(prefix)? {
+        let path = format!("{named}/{}", listed.path);
+        let stem = listed.path.strip_prefix(prefix).and_then(|p| p.strip_prefix('/'));
+        let number = stem
+            .and_then(|name| name.strip_suffix(".json"))
+            .filter(|stem| stem.len() == 12 && stem.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|stem| stem.parse::<u64>().ok());
+        let Some(number) = number else {
+            audit.check(Check::Commit, &path, false, "its name is no number of a commit");
+            continue;
+        };
+        for missing in next..number.min(next.saturating_add(16)) {
+            let gap = format!("{named}/{prefix}/{missing:012}.json");
+            audit.check(Check::Commit, &gap, false, "it is missing");
+            *complete = false;
+        }
+        next = number.saturating_add(1);
+        let bytes = zone.get(&listed.path)?;
+        let body: T = match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            Err(error) => {
+                // The reader's own words could quote a value: only the place is told.
+                let (line, column) = (error.line(), error.column());
+                let fault = format!("it cannot be read at line {line}, column {column}");
+                audit.check(Check::Commit, &path, false, &fault);
+                *complete = false;
+                continue;
+            }
+        };
+        let same = serde_json::to_vec_pretty(&body).is_ok_and(|again| again == bytes);
+        audit.check(Check::Commit, &path, same, "its bytes are not as this version writes them");
+        let entry = Entry::parse(entry(&body).as_bytes()).ok();
+        audit.check(Check::Commit, &path, entry.is_some(), "the entry that it names is malformed");
+        commits.push(Numbered { number, path, body, entry });
+    }
+    Ok(commits)
+}

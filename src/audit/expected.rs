@@ -1,0 +1,300 @@
+//! What each commit's entry must say, written anew from the commit, and compared member by member;
+//! and that each commit has its entry in the book, in order, and each entry its commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Audit, Check, Evidence,
+    booked::Book,
+    commits::{Commits, Numbered},
+    settled,
+    shape::{Act, ConsentCommit, PoolCommit},
+    table::{count, leaf_hash},
+};
+use crate::{
+    digest::{Sha3Digest, Sha256, canonical_digest, hex, hmac_sha3_parts},
+    instant::Instant,
+    lake::{TableVersion, Version},
+    ledger::{Entry, Kind},
+    usage::UsageRecord,
+};
+
+/// Members that every entry has.
+const COMMON: [&str; 4] = ["actor", "nonce", "prev", "time"];
+
+/// What an entry must say.
+struct Said {
+    kind: Kind,
+    time: Instant,
+    body: Value,
+    prev: Vec<Sha256>,
+    /// Names and digests of what it speaks of.
+    subjects: Vec<(String, Sha3Digest, Option<Sha256>)>,
+}
+
+pub(super) fn compare(
+    evidence: &Evidence,
+    audit: &mut Audit,
+    commits: &Commits,
+    book: Option<&Book>,
+) {
+    let mut claimed = BTreeSet::new();
+    let consents = commits.consents.iter().map(|c| (c.path.as_str(), &c.entry, consent(c)));
+    sequence(audit, book, &mut claimed, consents.collect());
+    let mut heads = BTreeMap::new();
+    let pools: Vec<_> = commits
+        .pools
+        .iter()
+        .map(|c| (c.path.as_str(), &c.entry, pool(evidence, c, &mut heads)))
+        .collect();
+    sequence(audit, book, &mut claimed, pools);
+    let usage = commits
+        .usage
+        .iter()
+        .map(|c| (c.path.as_str(), &c.entry, asked(evidence, &c.body, &commits.lake)));
+    sequence(audit, book, &mut claimed, usage.collect());
+    let lake = commits.lake.iter().map(|c| (c.path.as_str(), &c.entry, Some(released(&c.body))));
+    sequence(audit, book, &mut claimed, lake.collect());
+    let Some(book) = book else { return };
+    for entry in &book.entries {
+        let free = matches!(entry.kind(), None | Some(Kind::LogGenesis | Kind::CredentialAttested));
+        if !free {
+            let index = book.places.get(&entry.id()).copied().unwrap_or_default();
+            let good = claimed.contains(&entry.id());
+            let fault = "no commit of the site stands behind it";
+            audit.check(Check::Recorded, &format!("ledger/entry {index}"), good, fault);
+        }
+    }
+}
+
+/// Compares one sequence: each entry signed, in the book after the one before it, and as expected.
+fn sequence(
+    audit: &mut Audit,
+    book: Option<&Book>,
+    claimed: &mut BTreeSet<Sha256>,
+    commits: Vec<(&str, &Option<Entry>, Option<Said>)>,
+) {
+    let mut last = None;
+    for (path, entry, said) in commits {
+        let Some(entry) = entry else { continue };
+        if let Some(book) = book {
+            let place = book.places.get(&entry.id()).copied();
+            audit.check(Check::Recorded, path, place.is_some(), "its entry is not in the book");
+            let fresh = claimed.insert(entry.id());
+            audit.check(Check::Once, path, fresh, "another commit names the same entry");
+            if let Some(place) = place {
+                let after = last.is_none_or(|last| last < place);
+                let fault = "its entry stands before that of the commit before it";
+                audit.check(Check::Recorded, path, after, fault);
+                last = Some(place);
+            }
+        }
+        let fault = "its entry cannot be worked out from the commits";
+        if !audit.check(Check::Agrees, path, said.is_some(), fault) {
+            continue;
+        }
+        let Some(said) = said else { continue };
+        let kind = entry.kind() == Some(said.kind);
+        audit.check(Check::Agrees, path, kind, "its entry is of another kind");
+        let time = entry.time() == Some(said.time);
+        audit.check(Check::Agrees, path, time, "its entry names another time");
+        audit.check(Check::Agrees, path, entry.prev() == said.prev, "its entry follows others");
+        let subjects = entry.subjects().iter().map(|s| (s.name.clone(), s.sha3, s.sha256));
+        let same = subjects.eq(said.subjects);
+        audit.check(Check::Agrees, path, same, "its entry speaks of other objects");
+        let odd = differing(entry.body(), &said.body);
+        let fault = format!("its entry says otherwise in `{}`", odd.join("`, `"));
+        audit.check(Check::Agrees, path, odd.is_empty(), &fault);
+    }
+}
+
+/// Names the members in which an entry's body is not as expected.
+fn differing(body: &Map<String, Value>, expected: &Value) -> Vec<String> {
+    let empty = Map::new();
+    let expected = expected.as_object().unwrap_or(&empty);
+    let own = body.keys().filter(|name| !COMMON.contains(&name.as_str()));
+    let names: BTreeSet<&String> = own.chain(expected.keys()).collect();
+    names.into_iter().filter(|name| body.get(*name) != expected.get(*name)).cloned().collect()
+}
+
+/// Says how many people or decisions, as the book may say it.
+pub(super) fn shown(count: u64) -> Value {
+    if count < 10 { "<10".into() } else { count.into() }
+}
+
+fn consent(commit: &Numbered<ConsentCommit>) -> Option<Said> {
+    let body = &commit.body;
+    let mut said = Map::new();
+    said.insert("count".to_owned(), shown(body.events.count));
+    said.insert("root".to_owned(), body.root.to_string().into());
+    said.insert("commit".to_owned(), body.number.into());
+    let kind = if body.withdrawals > 0 {
+        said.insert("effective".to_owned(), body.time.date().to_string().into());
+        Kind::WithdrawalBatch
+    } else {
+        // The purposes stand in the events: `stood` compares them.
+        let own = commit.entry.as_ref()?.body().get("purposes")?.clone();
+        said.insert("purposes".to_owned(), own);
+        Kind::ConsentBatch
+    };
+    let (prev, subjects) = (Vec::new(), Vec::new());
+    Some(Said { kind, time: body.time, body: Value::Object(said), prev, subjects })
+}
+
+/// `heads` keeps, for each pool, the entries of its opening and of its newest settlement.
+fn pool(
+    evidence: &Evidence,
+    commit: &Numbered<PoolCommit>,
+    heads: &mut BTreeMap<String, (Sha256, Sha256)>,
+) -> Option<Said> {
+    let PoolCommit { time, act, entry, .. } = &commit.body;
+    let own = leaf_hash(entry.as_bytes());
+    let (kind, body, prev, subject) = match act {
+        Act::Opened(opened) => {
+            heads.insert(opened.pool.clone(), (own, own));
+            let body = json!({
+                "pool": opened.pool,
+                "currency": opened.currency,
+                "datasets": opened.datasets,
+                "terms": opened.terms,
+            });
+            let subject = (format!("pool:{}", opened.pool), canonical_digest(opened).ok()?);
+            (Kind::PoolOpened, body, Vec::new(), subject)
+        }
+        Act::Funded(funded) => {
+            let (opened, _) = *heads.get(&funded.pool)?;
+            let parts = [&funded.pool, &funded.sponsor, &funded.reference];
+            let parts = parts.map(String::as_bytes);
+            let sponsor = hmac_sha3_parts(&evidence.secrets.sponsor_token, &parts);
+            let reference = hmac_sha3_parts(&evidence.secrets.payment_reference, &parts);
+            let body = json!({
+                "pool": funded.pool,
+                "amount": funded.amount,
+                "sponsor_token": hex(&sponsor),
+                "reference_commitment": hex(&reference),
+            });
+            let subject = (format!("payment:{}", funded.pool), Sha3Digest(reference));
+            (Kind::PoolFunded, body, vec![opened], subject)
+        }
+        Act::Settled(act) => {
+            let head = heads.get_mut(&act.pool)?;
+            let prev = vec![head.1];
+            head.1 = own;
+            let body = settled::body(evidence, act)?;
+            let subject = (format!("payout:{}@{}", act.pool, act.period), act.inputs.digest);
+            (Kind::PayoutComputed, body, prev, subject)
+        }
+    };
+    let subjects = vec![(subject.0, subject.1, None)];
+    Some(Said { kind, time: *time, body, prev, subjects })
+}
+
+fn asked(evidence: &Evidence, record: &UsageRecord, lake: &[Numbered<Version>]) -> Option<Said> {
+    let asked = |c: &&Numbered<Version>| {
+        c.body.dataset == record.dataset && c.body.version == record.version
+    };
+    let entry = lake.iter().find(asked)?.body.entry.as_bytes();
+    let parts = [record.researcher.as_str().as_bytes(), record.txn.as_bytes()];
+    let token = hmac_sha3_parts(&evidence.secrets.researcher_token, &parts);
+    let body = json!({
+        "dataset": record.dataset,
+        "version": record.version,
+        "purpose": record.purpose,
+        "researcher_token": hex(&token),
+        "query": record.query,
+        "answer": record.answer,
+        "lines": record.lines,
+        "rows_bucket": bucket(record.rows),
+        "people_bucket": bucket(record.people),
+    });
+    let name = format!("{}@{}", record.dataset, record.version);
+    Some(Said {
+        kind: Kind::QueryExecuted,
+        time: record.time,
+        body,
+        prev: vec![leaf_hash(entry)],
+        subjects: vec![(name, Sha3Digest::of(entry), None)],
+    })
+}
+
+/// To the nearest five, as a count may leave.
+fn bucket(count: u64) -> u64 {
+    count.saturating_add(2) / 5 * 5
+}
+
+fn released(version: &Version) -> Said {
+    const NAMED_MAX: u64 = 64;
+    let segments: u64 = version.tables.iter().map(|t| count(&t.segments)).sum();
+    let named = segments <= NAMED_MAX;
+    let tables: Vec<Value> = version
+        .tables
+        .iter()
+        .map(|table| {
+            let segments: Vec<Value> = table
+                .segments
+                .iter()
+                .filter(|_| named)
+                .map(|s| {
+                    json!({"path": s.path, "rows": s.rows, "bytes": s.bytes,
+                           "sha3": s.sha3, "sha256": s.sha256})
+                })
+                .collect();
+            let mut said = json!({
+                "table": table.table,
+                "schema": table.schema,
+                "rows": table.rows,
+                "suppressed": table.suppressed,
+                "segments": segments,
+                "segment_count": count(&table.segments),
+                "segment_list": list(table),
+            });
+            // Versions of before had no categories.
+            if let (false, Some(members)) = (table.category.is_empty(), said.as_object_mut()) {
+                members.insert("category".to_owned(), table.category.as_str().into());
+            }
+            said
+        })
+        .collect();
+    let counts = &version.counts;
+    let inputs: Vec<u8> = version.inputs.iter().flat_map(|digest| digest.0).collect();
+    let body = json!({
+        "dataset": version.dataset,
+        "version": version.version,
+        "purposes": version.purposes,
+        "pool": version.pool,
+        "pipeline": {"name": version.pipeline.0, "digest": version.pipeline.1},
+        "run_key": version.run_key,
+        "k": version.k,
+        "tables": tables,
+        "record": {"root": version.record.root, "count": version.record.count},
+        "consent_commit": version.consent_commit,
+        "counts": {"read": counts.read, "rejected": counts.rejected, "refused": counts.refused,
+                   "admitted": counts.admitted, "suppressed": counts.suppressed,
+                   "released": counts.released, "people": counts.people},
+        "inputs": Sha256::of(&inputs),
+        "roster": version.roster.digest,
+        "report": version.report.digest,
+    });
+    let name = format!("{}@{}", version.dataset, version.version);
+    let mut subjects = Vec::new();
+    for table in &version.tables {
+        if !named {
+            subjects.push((format!("{name}/{}", table.table), list(table), None));
+            continue;
+        }
+        for (at, segment) in table.segments.iter().enumerate() {
+            let name = format!("{name}/{}/{at}", table.table);
+            subjects.push((name, segment.sha3, Some(segment.sha256)));
+        }
+    }
+    let (kind, time) = (Kind::DatasetVersion, version.time);
+    Said { kind, time, body, prev: Vec::new(), subjects }
+}
+
+/// The digest of a table's list of segments.
+fn list(table: &TableVersion) -> Sha3Digest {
+    let digests: Vec<u8> = table.segments.iter().flat_map(|s| s.sha3.0).collect();
+    Sha3Digest::of(&digests)
+}

@@ -1,0 +1,97 @@
+//! Every object that any commit names, hashed again, and each commit held against its entry in the
+//! book: `verify --deep`.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Audit, Check, Evidence, Finding, booked,
+    commits::{self, Commits},
+    expected,
+    shape::Act,
+};
+use crate::{
+    digest::{Sha3Digest, Sha256},
+    ledger::RecordTree,
+    store,
+};
+
+/// What a re-hashing saw.
+#[derive(Debug, Clone)]
+pub struct Rehashed {
+    /// How many objects were hashed.
+    pub objects: u64,
+    /// Which of them are missing or differ, and which commits cannot be read.
+    pub findings: Vec<Finding>,
+}
+
+/// Hashes every object that a commit of the site names. Fails only where a store does.
+pub fn rehash(evidence: &Evidence) -> Result<Rehashed, store::Error> {
+    let mut audit = Audit::default();
+    // What is wrong with the book itself is told by its own check; here it is the measure by which
+    // commits, which nothing names by digest, are judged.
+    let book = booked::book(evidence, &mut Audit::default())?;
+    let commits = commits::read(evidence, &mut audit)?;
+    expected::compare(evidence, &mut audit, &commits, book.as_ref());
+    let named = named(&commits);
+    for ((zone, path), digest) in &named {
+        let store = if *zone == "lake" { &evidence.lake } else { &evidence.vault };
+        super::table::object(&mut audit, store, zone, path, digest)?;
+    }
+    let mut objects = u64::try_from(named.len()).unwrap_or(u64::MAX);
+    for commit in &commits.lake {
+        let version = &commit.body;
+        for segment in version.tables.iter().flat_map(|t| &t.segments) {
+            if let Some(bytes) = evidence.lake.find(&segment.path)? {
+                let name = format!("lake/{}", segment.path);
+                let good = Sha256::of(&bytes) == segment.sha256;
+                audit.check(Check::Object, &name, good, "its SHA-256 is another");
+                let size = u64::try_from(bytes.len()).ok() == Some(segment.bytes);
+                audit.check(Check::Object, &name, size, "its size is another");
+            }
+        }
+        objects = objects.saturating_add(1);
+        let name = format!("ledger/{}", version.record.path);
+        let tree = evidence.ledger.find(&version.record.path)?;
+        if !audit.check(Check::Object, &name, tree.is_some(), "it is missing") {
+            continue;
+        }
+        let tree = tree.and_then(|bytes| RecordTree::read(&bytes).ok());
+        let good = tree.is_some_and(|tree| {
+            tree.root() == version.record.root && tree.count() == version.record.count
+        });
+        audit.check(Check::Object, &name, good, "its leaves are not those of the version");
+    }
+    audit.findings.sort();
+    Ok(Rehashed { objects, findings: audit.findings })
+}
+
+/// All objects with a digest, by zone and path.
+fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
+    let mut named = BTreeMap::new();
+    for commit in &commits.consents {
+        let contributors = commit.body.contributors.as_ref();
+        for object in std::iter::once(&commit.body.events).chain(contributors) {
+            named.insert(("vault", object.path.clone()), object.digest);
+        }
+    }
+    for commit in &commits.pools {
+        if let Act::Settled(act) = &commit.body.act {
+            for object in [&act.inputs, &act.lines, &act.leaves] {
+                named.insert(("vault", object.path.clone()), object.digest);
+            }
+        }
+    }
+    for commit in &commits.usage {
+        named.insert(("vault", commit.body.lines_path.clone()), commit.body.lines);
+    }
+    for commit in &commits.lake {
+        let version = &commit.body;
+        for segment in version.tables.iter().flat_map(|t| &t.segments) {
+            named.insert(("lake", segment.path.clone()), segment.sha3);
+        }
+        for object in [&version.roster, &version.report].into_iter().chain(&version.papers) {
+            named.insert(("vault", object.path.clone()), object.digest);
+        }
+    }
+    named
+}

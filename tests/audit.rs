@@ -1,0 +1,163 @@
+//! The audit from outside: a whole small site comes out clean, and a changed byte in each kind of
+//! object, or a change that was dressed up with fresh digests, is found and named.
+//!
+//! Comes in: the command alone. Goes out: exit codes and findings. Never: a look into the library.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something cannot be read")]
+#![expect(clippy::indexing_slicing, reason = "the same, where a part is missing")]
+#![expect(clippy::panic, reason = "the same, with the name of the object that is missing")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+#[path = "whole/commons.rs"]
+mod commons;
+#[path = "whole/people.rs"]
+mod people;
+
+use commons::{Commons, Said, files};
+
+/// Makes a site that has lived: consents, a release, two questions, a settlement.
+fn lived(name: &str) -> Commons {
+    let commons = Commons::new(name);
+    people::prepare(&commons, 200);
+    let ingest = people::ingest(&commons);
+    commons.ok(&ingest.each_ref().map(String::as_str));
+    people::ask(&commons);
+    commons.ok(&[
+        "settle",
+        "diabetes-2026",
+        "--period",
+        "2026-Q4",
+        "--now",
+        "2027-01-02T00:00:00Z",
+    ]);
+    commons
+}
+
+fn audit(commons: &Commons) -> Said {
+    commons.run(&["audit", "--no-publish", "--format", "csv", "--now", "2027-01-03T00:00:00Z"])
+}
+
+/// Finds the first file below a zone whose path holds `part` and ends in `end`.
+fn find(commons: &Commons, part: &str, end: &str) -> PathBuf {
+    let site = commons.path("site");
+    let all = files(&site);
+    let found = all.into_iter().find(|file| {
+        let path = file.strip_prefix(&site).unwrap().to_str().unwrap();
+        path.contains(part) && path.ends_with(end)
+    });
+    found.unwrap_or_else(|| panic!("the site has no {part}*{end}"))
+}
+
+/// Changes one byte for the time of an audit, and puts it back.
+#[track_caller]
+fn flipped(commons: &Commons, file: &Path, at: usize) {
+    let good = fs::read(file).unwrap();
+    let mut bad = good.clone();
+    let at = at.min(bad.len() - 1);
+    bad[at] ^= 1;
+    fs::write(file, &bad).unwrap();
+    let said = audit(commons);
+    fs::write(file, &good).unwrap();
+    let name = file.strip_prefix(commons.path("site")).unwrap().to_str().unwrap();
+    assert_eq!(said.code, Some(7), "{name}, byte {at}: {}{}", said.out, said.err);
+    assert!(said.out.contains(name), "{name}, byte {at}, is not named:\n{}", said.out);
+}
+
+#[test]
+fn a_site_that_lived_comes_out_clean_and_a_flipped_byte_in_each_kind_of_object_is_named() {
+    let commons = lived("audit");
+    let clean = audit(&commons);
+    assert_eq!(clean.code, Some(0), "{}{}", clean.out, clean.err);
+    let kinds = [
+        ("lake/diabetes/segments/", ".parquet"),
+        ("vault/rosters/", ".parquet"),
+        ("vault/reports/", ".json"),
+        ("vault/consent/events/", ".parquet"),
+        ("vault/consent/contributors/", ".parquet"),
+        ("vault/usage/lines/", ".parquet"),
+        ("vault/pools/settlements/", ".json"),
+        ("vault/pools/settlements/", ".parquet"),
+        ("vault/pools/settlements/", ".leaves"),
+        ("ledger/records/", ".leaves"),
+        ("ledger/commits/", "1.json"),
+        ("ledger/checkpoints/", "/1"),
+        ("ledger/", "/checkpoint"),
+        ("ledger/tile/0/", ""),
+        ("ledger/tile/entries/", ""),
+        ("ledger/", "log.vkey"),
+    ];
+    for (part, end) in kinds {
+        let file = find(&commons, part, end);
+        let middle = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap() / 2;
+        flipped(&commons, &file, middle);
+    }
+    // In a commit: a digit of a digest, a brace, and a letter of its entry.
+    for part in
+        ["lake/commits/", "vault/consent/commits/", "vault/pools/commits/", "vault/usage/commits/"]
+    {
+        let file = find(&commons, part, "1.json");
+        let text = fs::read_to_string(&file).unwrap();
+        flipped(&commons, &file, 0);
+        flipped(&commons, &file, text.rfind("\"entry\"").unwrap() + 80);
+        flipped(&commons, &file, text.find("\"time\"").unwrap() + 12);
+    }
+    let deep = commons.run(&["verify", "--deep"]);
+    assert_eq!(deep.code, Some(0), "{}{}", deep.out, deep.err);
+    let file = find(&commons, "vault/consent/contributors/", ".parquet");
+    let good = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let deep = commons.run(&["verify", "--deep"]);
+    assert_eq!(deep.code, Some(7), "a lost key file went unseen");
+    assert!(deep.out.contains("vault/consent/contributors/"), "{}", deep.out);
+    fs::write(&file, good).unwrap();
+    pages(&commons);
+    dressed_up(&commons);
+}
+
+/// The public page is written by an audit, and tells its sums.
+fn pages(commons: &Commons) {
+    let said = commons.ok(&["audit", "--now", "2027-01-03T00:00:00Z"]);
+    assert!(said.out.trim_end().ends_with(", 0 findings"), "{}", said.out);
+    let text = fs::read_to_string(commons.path("site/public/audit.json")).unwrap();
+    let page: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(page["findings"], serde_json::json!([]));
+    let names: Vec<&str> =
+        page["checks"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    for name in ["book", "classes", "records", "standing", "usage", "lines", "sums", "once"] {
+        assert!(names.contains(&name), "nobody asked for {name}");
+    }
+    assert!(commons.path("site/public/audit.html").exists());
+    let one = commons.run(&["audit", "diabetes-2026", "--no-publish"]);
+    assert_eq!(one.code, Some(0), "{}", one.err);
+    assert_eq!(commons.run(&["audit", "no-such-pool", "--no-publish"]).code, Some(2));
+}
+
+/// Totals in a settlement's commit that are changed with care: the JSON stays whole, the entry
+/// stays as it was signed.
+fn dressed_up(commons: &Commons) {
+    let file = files(&commons.path("site/vault/pools/commits")).pop().unwrap();
+    let good = fs::read_to_string(&file).unwrap();
+    let paid = good.find("\"paid\"").unwrap();
+    let digit = paid + good[paid..].find("\"amount\": \"").unwrap() + 11;
+    let mut bad = good.clone().into_bytes();
+    bad[digit] = if bad[digit] == b'9' { b'8' } else { bad[digit] + 1 };
+    fs::write(&file, bad).unwrap();
+    let said = audit(commons);
+    fs::write(&file, good).unwrap();
+    assert_eq!(said.code, Some(7), "a changed sum went unseen");
+    for check in ["agrees", "sums"] {
+        assert!(said.out.contains(check), "no check of {check} found it:\n{}", said.out);
+    }
+    // A commit that never was: its number leaves a gap, and its entry stands behind nothing.
+    let file = find(commons, "vault/usage/commits/", "1.json");
+    let good = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let said = audit(commons);
+    fs::write(&file, good).unwrap();
+    assert_eq!(said.code, Some(7), "a question taken out of the record went unseen");
+    assert!(said.out.contains("no commit of the site stands behind it"), "{}", said.out);
+}
