@@ -1,0 +1,292 @@
+//! The run report, for the steward: what came in, what went on, what was left behind and why.
+//!
+//! Private: its counts are exact, however small.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    bars::{Part, bar, legend},
+    number::{percent, share, thousands},
+    page::{self, Checkpoint, Page, Reader, book, count, figures, hash, table, text, whole},
+    words,
+};
+use crate::{instant::Instant, purpose::Purpose, schema::Role};
+
+/// What a run did. The vault keeps it as `runs/<run>/report.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The run.
+    pub run: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The dataset.
+    pub dataset: String,
+    /// The version it made; 0 for a dry run.
+    pub version: u64,
+    /// When.
+    pub time: Instant,
+    /// The purposes that every person in the version consented to.
+    pub purposes: Vec<Purpose>,
+    /// The declared k.
+    pub k: u64,
+    /// People with at least one released row.
+    pub people: u64,
+    /// Released people seen at two or more institutions.
+    pub people_several: u64,
+    /// What each institution brought.
+    pub institutions: Vec<InstitutionLine>,
+    /// Refused rows by reason.
+    pub refusals: BTreeMap<String, u64>,
+    /// Rejected rows by rule.
+    pub rejects: BTreeMap<String, u64>,
+    /// The released tables.
+    pub tables: Vec<TableLine>,
+    /// Segments written.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The version's entry in the public book, once it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// The signed state that holds the entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// What one institution brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstitutionLine {
+    /// The institution.
+    pub institution: String,
+    /// People with at least one admitted row.
+    pub people: u64,
+    /// Rows read.
+    pub read: u64,
+    /// Rows that did not fit their schema.
+    pub rejected: u64,
+    /// Rows without a standing consent.
+    pub refused: u64,
+    /// Rows that went on to de-identification.
+    pub admitted: u64,
+    /// Rows released; what was admitted and is not here was suppressed.
+    pub released: u64,
+}
+
+/// One released table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableLine {
+    /// Its name.
+    pub table: String,
+    /// Rows released.
+    pub rows: u64,
+    /// Rows suppressed.
+    pub suppressed: u64,
+    /// The smallest class of people in it; 0 where it has no quasi-identifiers.
+    pub class_min: u64,
+    /// Its columns.
+    pub columns: Vec<ColumnLine>,
+    /// What could be learnt from it; none where it has no quasi-identifiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskLine>,
+}
+
+/// What was done to one column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnLine {
+    /// Its name in the source.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// What was done to it, in words.
+    pub done: String,
+}
+
+/// The risk that somebody is recognised, measured after suppression, in parts per million.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RiskLine {
+    /// Classes of people who look alike.
+    pub classes: u64,
+    /// The highest risk of any person (1 / smallest class).
+    pub prosecutor_max_ppm: u64,
+    /// The average risk.
+    pub prosecutor_avg_ppm: u64,
+    /// The share of people whose risk lies above one fifth.
+    pub at_risk_ppm: u64,
+    /// The share of people who were alone in their class before suppression.
+    pub unique_before_ppm: u64,
+    /// The share of rows suppressed.
+    pub suppressed_ppm: u64,
+}
+
+/// Writes the run report as HTML.
+pub fn run_page(report: &RunReport) -> String {
+    let sum = |of: fn(&InstitutionLine) -> u64| report.institutions.iter().map(of).sum::<u64>();
+    let (read, rejected, refused) = (sum(|i| i.read), sum(|i| i.rejected), sum(|i| i.refused));
+    let (admitted, released) = (sum(|i| i.admitted), sum(|i| i.released));
+    let title = if report.version == 0 {
+        format!("Dry run of {}", report.pipeline)
+    } else {
+        format!("{}, version {}", report.dataset, report.version)
+    };
+    let body = html! {
+        div .hero {
+            span .figure { (thousands(released)) " rows released" }
+            p {
+                "of " (thousands(read)) " read: the records of " (thousands(report.people))
+                " people, " (thousands(report.people_several))
+                " of them seen at two or more institutions."
+            }
+        }
+        (figures(&[
+            ("Rejected: did not fit", format!("{} ({})", thousands(rejected), share(rejected, read))),
+            ("Refused: no consent", format!("{} ({})", thousands(refused), share(refused, read))),
+            (
+                "Suppressed: too rare",
+                format!(
+                    "{} ({})",
+                    thousands(admitted.saturating_sub(released)),
+                    share(admitted.saturating_sub(released), admitted)
+                ),
+            ),
+            ("Smallest class allowed", format!("k = {}", report.k)),
+        ]))
+        h2 { "By institution" }
+        (institutions(report))
+        h2 { "Why rows stayed behind" }
+        (reasons("Refused: rows without a standing consent", &report.refusals, words::refusal))
+        (reasons("Rejected: rows that did not fit their schema", &report.rejects, words::reject))
+        p {
+            "Rejected rows lie in the vault by file, line, column and rule, without their values: "
+            code { "almoner rejects show " (report.run) }
+        }
+        h2 { "What was done to each column" }
+        @for table in &report.tables { (table_section(table)) }
+        h2 { "What it left behind" }
+        p {
+            (thousands(report.segments)) " segments, " (thousands(report.bytes)) " bytes. Run "
+            (hash(&report.run)) "."
+        }
+        (book(report.entry.as_deref(), report.checkpoint.as_ref()))
+    };
+    let lead = html! {
+        "Pipeline " (report.pipeline) ", for " (words::purposes(&report.purposes)) "."
+    };
+    Page {
+        title: &title,
+        lead,
+        reader: Reader::Steward,
+        time: report.time,
+        beside: &[("The same for programs", "report.json")],
+        body,
+    }
+    .render()
+}
+
+fn institutions(report: &RunReport) -> Markup {
+    let longest = report.institutions.iter().map(|i| i.read).max().unwrap_or(0);
+    let rows: Vec<Vec<Markup>> = report
+        .institutions
+        .iter()
+        .map(|line| {
+            let parts = [
+                Part { class: "good", label: "released", size: line.released.into() },
+                Part {
+                    class: "calm",
+                    label: "suppressed",
+                    size: line.admitted.saturating_sub(line.released).into(),
+                },
+                Part { class: "warn", label: "refused", size: line.refused.into() },
+                Part { class: "bad-part", label: "rejected", size: line.rejected.into() },
+            ];
+            let label = format!(
+                "Rows of {}: {} of {} released",
+                line.institution,
+                thousands(line.released),
+                thousands(line.read)
+            );
+            vec![
+                whole(&line.institution),
+                count(line.people),
+                count(line.read),
+                count(line.rejected),
+                count(line.refused),
+                count(line.admitted),
+                count(line.released),
+                bar(&label, &parts, longest.into()),
+            ]
+        })
+        .collect();
+    html! {
+        (legend(&[
+            ("good", "released"), ("calm", "suppressed"), ("warn", "refused"),
+            ("bad-part", "rejected"),
+        ]))
+        (table(
+            "Rows by institution and what became of them",
+            &["Institution", "#People", "#Read", "#Rejected", "#Refused", "#Admitted",
+                "#Released", "Rows"],
+            &rows,
+        ))
+    }
+}
+
+fn reasons(
+    caption: &str,
+    counts: &BTreeMap<String, u64>,
+    say: fn(&str) -> (String, &'static str),
+) -> Markup {
+    if counts.is_empty() {
+        return html! { p { (caption) ": none." } };
+    }
+    let mut sorted: Vec<(&String, &u64)> = counts.iter().collect();
+    sorted.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let rows: Vec<Vec<Markup>> = sorted
+        .into_iter()
+        .map(|(reason, rows)| {
+            let (what, remedy) = say(reason);
+            vec![text(what), count(*rows), text(remedy)]
+        })
+        .collect();
+    table(caption, &["Reason", "#Rows", "What can be done"], &rows)
+}
+
+fn table_section(line: &TableLine) -> Markup {
+    let rows: Vec<Vec<Markup>> = line
+        .columns
+        .iter()
+        .map(|column| {
+            vec![
+                html! { code { (column.name) } },
+                text(words::role(column.role)),
+                text(&column.done),
+            ]
+        })
+        .collect();
+    let caption = format!(
+        "Table {}: {} rows released, {} suppressed",
+        line.table,
+        thousands(line.rows),
+        thousands(line.suppressed)
+    );
+    html! {
+        h3 { (line.table) }
+        @if let Some(risk) = &line.risk {
+            (page::figures(&[
+                ("Smallest class", format!("{} people", thousands(line.class_min))),
+                ("Highest risk of one person", percent(risk.prosecutor_max_ppm)),
+                ("Average risk", percent(risk.prosecutor_avg_ppm)),
+                ("Alone in class before", percent(risk.unique_before_ppm)),
+            ]))
+            p {
+                (thousands(risk.classes)) " classes of people who look alike in what others may \
+                 know of them. " (percent(risk.at_risk_ppm))
+                " of people could be told apart with a chance above one in five; "
+                (percent(risk.suppressed_ppm)) " of the rows were left out to get there."
+            }
+        }
+        (table(&caption, &["Column", "What it is", "What was done"], &rows))
+    }
+}
