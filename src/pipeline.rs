@@ -1,0 +1,37 @@
+//! The acts: ingest, consent, withdraw, query, fund, settle; each on one page.
+//!
+//! Comes in: what a face was asked. Goes out: what was done, and one entry of the book for it.
+//! Never: half an act; each is one numbered commit, and running it again finds it done.
+
+pub mod audit;
+pub mod book;
+pub mod consent;
+pub mod dataset;
+pub mod doctor;
+pub mod fund;
+pub mod ingest;
+pub mod pass;
+pub mod publish;
+pub mod query;
+pub mod rejects;
+pub mod settle;
+pub mod spec;
+pub mod statement;
+
+/// What a long act tells its caller while it runs.
+pub trait Progress: Sync {
+    /// A stage of so many steps begins.
+    fn stage(&self, name: &str, steps: u64);
+    /// One step is done.
+    fn step(&self);
+}
+
+/// Progress that nobody watches.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _name: &str, _steps: u64) {}
+
+    fn step(&self) {}
+}

@@ -1,0 +1,88 @@
+//! Ingest: a record's way in, from an institution's file to a version of a dataset.
+//!
+//! `plan` (pipeline and inputs → parts) → `run_part` (part → receipt; idempotent) → `commit`
+//! (receipts, in order → segments → version → entry). The same pipeline on the same inputs and
+//! consents is the same run: begun again it goes on, finished it is found done.
+
+mod close;
+mod error;
+mod keys;
+mod leaks;
+mod part;
+mod plan;
+mod report;
+mod roster;
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+pub use self::error::Error;
+use self::part::Work;
+use super::{Progress, spec::Spec};
+pub use crate::deid::Error as DeidError;
+use crate::{
+    lake::{Lake, Version},
+    report::RunReport,
+    site::Site,
+};
+
+/// What a run ended with.
+#[derive(Debug, Clone)]
+pub struct Ingested {
+    /// What happened to the version.
+    pub outcome: Outcome,
+    /// The run.
+    pub run: String,
+    /// The version, made now or before; what it would be for a dry run.
+    pub version: Version,
+    /// The run report.
+    pub report: RunReport,
+}
+
+/// What happened to the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made.
+    New,
+    /// The same run had made it before; nothing was written.
+    Unchanged,
+    /// Nothing was to be written.
+    Dry,
+}
+
+/// Runs a pipeline over the files of an input folder.
+pub fn ingest(
+    site: &Site,
+    spec: &Spec,
+    input: &Path,
+    dry_run: bool,
+    progress: &dyn Progress,
+) -> Result<Ingested, Error> {
+    let plan = plan::plan(site, spec, input, progress)?;
+    tracing::info!(run = plan.run, inputs = plan.inputs.len(), parts = plan.tasks.len(), "planned");
+    let lake = Lake::new(site.lake());
+    if let Some(found) = plan::made_before(&lake, &plan)? {
+        // A crash after the commit may have left what waited for it.
+        close::sweep(site, &found.version.run)?;
+        let report = close::read_report(site, &found.version)?;
+        let run = found.version.run.clone();
+        return Ok(Ingested { outcome: Outcome::Unchanged, run, version: found.version, report });
+    }
+    if !dry_run {
+        plan.record(site, spec)?;
+    }
+    let keys = keys::check(&plan, spec, progress)?;
+    let work = Work::new(site, spec, &plan, &keys, dry_run)?;
+    progress.stage("conform, admit, de-identify", plan.tasks.len() as u64);
+    let receipts = (0..plan.tasks.len())
+        .into_par_iter()
+        .map(|task| {
+            let receipt = part::run_part(&work, task)?;
+            tracing::debug!(task, read = receipt.read, admitted = receipt.admitted, "part done");
+            progress.step();
+            Ok(receipt)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    close::commit(&work, &lake, &receipts, progress)
+}

@@ -1,0 +1,435 @@
+//! The commit of a run: receipts in, in the order of the plan; what may not leave is suppressed,
+//! the rest becomes segments, a record tree, a roster, a report, a version, and one entry.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rayon::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Error, Ingested, Outcome,
+    part::{Receipt, Waiting, Work, classes},
+    report::run_report,
+    roster::{self, Roster},
+};
+use crate::{
+    deid::{self, Classes, Risk, SmallClasses},
+    digest::{Sha3Digest, Sha256, hex},
+    lake::{
+        Counts, Lake, Metadata, PrivateObject, RecordDigests, RecordTree, ReleasedColumn,
+        TableVersion, Version, Written, write_segment,
+    },
+    ledger::{Kind, Subject, record},
+    pipeline::{Progress, rejects},
+    schema::{Reject, TableSchema, rejects_batch},
+    site::Site,
+    store::Store,
+};
+
+/// What became of one table.
+pub(super) struct TableOutcome {
+    pub(super) version: TableVersion,
+    pub(super) risk: Option<Risk>,
+}
+
+pub(super) fn commit(
+    work: &Work<'_>,
+    lake: &Lake,
+    receipts: &[Receipt],
+    progress: &dyn Progress,
+) -> Result<Ingested, Error> {
+    let mut counts = counted(receipts);
+    quarantine(work, receipts)?;
+    check_rejects(work, &counts)?;
+    if counts.admitted == 0 {
+        return Err(Error::Empty { read: counts.read, refused: counts.refused });
+    }
+    let risks = risks(work, receipts)?;
+    let store = if work.is_dry() {
+        Store::open(&format!("memory://dry-run/{}", work.plan.run))?
+    } else {
+        work.site.lake()
+    };
+    let waiting: Vec<(usize, &Waiting)> =
+        receipts.iter().flat_map(|r| r.staged.iter().map(|w| (r.task, w))).collect();
+    progress.stage("release", waiting.len() as u64);
+    let rank = rank(work);
+    let written = waiting
+        .par_iter()
+        .map(|(task, waiting)| {
+            let written = release(work, &store, &risks, &rank, *task, waiting)?;
+            progress.step();
+            Ok(written)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    progress.stage("record tree, roster, report", 1);
+    let mut roster = Roster::default();
+    let mut digests = RecordDigests::default();
+    let tables = tables(work, &waiting, &written, risks, &mut digests, &mut roster);
+    counts.suppressed = tables.iter().map(|t| t.version.suppressed).sum();
+    counts.released = tables.iter().map(|t| t.version.rows).sum();
+    let records = digests.finish();
+    counts.people = records.len() as u64;
+    if counts.released + counts.suppressed != counts.admitted {
+        return Err(Error::Counts { part: receipts.len() });
+    }
+    let tree = tree(work, &records)?;
+    let quality = roster::quality(work, receipts);
+    let private = |path: String, bytes: &Bytes| -> Result<PrivateObject, Error> {
+        if !work.is_dry() {
+            work.site.vault().put_content(&path, bytes)?;
+        }
+        Ok(PrivateObject { path, digest: Sha3Digest::of(bytes) })
+    };
+    let bytes = roster.bytes(work, &quality)?;
+    let roster_object = private(format!("rosters/{}.parquet", Sha3Digest::of(&bytes)), &bytes)?;
+    let report = run_report(work, receipts, &counts, &tables, &roster);
+    let bytes = Bytes::from(serde_json::to_vec_pretty(&report)?);
+    let report_object = private(format!("reports/{}.json", Sha3Digest::of(&bytes)), &bytes)?;
+    let mut version = Version {
+        txn: work.site.txn()?,
+        dataset: work.spec.dataset.clone(),
+        version: work.plan.version,
+        run: work.plan.run.clone(),
+        run_key: work.plan.key,
+        time: work.site.now(),
+        purposes: work.spec.purposes.clone(),
+        pool: work.spec.pool.clone(),
+        pipeline: (work.spec.name.clone(), work.spec.digest),
+        k: u64::from(work.spec.deid.k),
+        institutions: roster.institutions(),
+        tables: tables.into_iter().map(|t| t.version).collect(),
+        inputs: inputs(work),
+        counts,
+        record: RecordTree { root: tree.root(), count: tree.count(), path: tree.path() },
+        consent_commit: work.plan.consent_commit,
+        roster: roster_object,
+        report: report_object,
+        papers: papers(work)?,
+        entry: String::new(),
+    };
+    let outcome = if work.is_dry() {
+        Outcome::Dry
+    } else {
+        // The leaves are in place before the commit that names them, as are all other objects.
+        work.site.ledger().put_content(&tree.path(), &tree.bytes())?;
+        let entry =
+            work.site.entry(Kind::DatasetVersion, &subjects(&version), &[], &body(&version))?;
+        entry.text().clone_into(&mut version.entry);
+        work.site.commit(lake.sequence(), work.plan.commit, &version, &entry)?;
+        tracing::info!(
+            dataset = version.dataset,
+            version = version.version,
+            rows = version.counts.released,
+            "version committed"
+        );
+        sweep(work.site, &work.plan.run)?;
+        Outcome::New
+    };
+    progress.step();
+    Ok(Ingested { outcome, run: work.plan.run.clone(), version, report })
+}
+
+pub(super) fn read_report(
+    site: &Site,
+    version: &Version,
+) -> Result<crate::report::RunReport, Error> {
+    Ok(serde_json::from_slice(&site.vault().get(&version.report.path)?)?)
+}
+
+fn counted(receipts: &[Receipt]) -> Counts {
+    Counts {
+        read: receipts.iter().map(|r| r.read).sum(),
+        rejected: receipts.iter().map(|r| r.rejects.len() as u64).sum(),
+        refused: receipts.iter().flat_map(|r| r.refused.values()).sum(),
+        admitted: receipts.iter().map(|r| r.admitted).sum(),
+        ..Counts::default()
+    }
+}
+
+/// Puts every reject into the vault before anything else can fail.
+fn quarantine(work: &Work<'_>, receipts: &[Receipt]) -> Result<(), Error> {
+    let all: Vec<Reject> = receipts.iter().flat_map(|r| r.rejects.iter().cloned()).collect();
+    if all.is_empty() || work.is_dry() {
+        return Ok(());
+    }
+    let bytes = roster::parquet(&rejects_batch(&work.plan.run, &all)?)?;
+    Ok(work.site.vault().put(&rejects::path(&work.plan.run), bytes)?)
+}
+
+/// Names the run's record and quarantine as they lie in the vault.
+fn papers(work: &Work<'_>) -> Result<Vec<PrivateObject>, Error> {
+    let mut papers = Vec::new();
+    if work.is_dry() {
+        return Ok(papers);
+    }
+    let run = &work.plan.run;
+    for path in [format!("runs/{run}/run.json"), rejects::path(run)] {
+        if let Some(bytes) = work.site.vault().find(&path)? {
+            papers.push(PrivateObject { path, digest: Sha3Digest::of(&bytes) });
+        }
+    }
+    Ok(papers)
+}
+
+fn check_rejects(work: &Work<'_>, counts: &Counts) -> Result<(), Error> {
+    let limit = work.spec.rejects_max_ppm;
+    let ppm = ppm(counts.rejected, counts.read);
+    if u128::from(counts.rejected) * 1_000_000 <= u128::from(counts.read) * u128::from(limit) {
+        return Ok(());
+    }
+    Err(Error::Rejects {
+        run: work.plan.run.clone(),
+        read: counts.read,
+        rejected: counts.rejected,
+        ppm,
+        limit_ppm: limit,
+    })
+}
+
+fn ppm(part: u64, whole: u64) -> u64 {
+    let share = (u128::from(part) * 1_000_000).checked_div(u128::from(whole)).unwrap_or(0);
+    u64::try_from(share).unwrap_or(1_000_000)
+}
+
+/// What k-anonymity says of each table with quasi-identifiers, by the place of its schema.
+struct Judged {
+    risk: Risk,
+    small: SmallClasses,
+}
+
+fn risks(work: &Work<'_>, receipts: &[Receipt]) -> Result<BTreeMap<usize, Judged>, Error> {
+    let mut parts: BTreeMap<usize, Vec<Classes>> = BTreeMap::new();
+    for receipt in receipts {
+        if let Some((source, _)) = work.of(receipt.task) {
+            parts.entry(source.schema).or_default().push(classes(work, receipt)?);
+        }
+    }
+    let mut judged = BTreeMap::new();
+    for (at, parts) in parts {
+        let Some(schema) = work.spec.schemas.get(at) else { continue };
+        let quasi =
+            work.deid.table(&schema.table).is_some_and(deid::TablePlan::has_quasi_identifiers);
+        if !quasi {
+            continue;
+        }
+        let classes = Classes::merge(parts);
+        let risk = Risk::of(&classes, work.spec.deid.k);
+        risk.check(&schema.table, work.spec.deid.suppress_limit)?;
+        judged.insert(at, Judged { risk, small: classes.small(work.spec.deid.k) });
+    }
+    Ok(judged)
+}
+
+/// Orders the roster by pseudonym: the order of rows tells nothing then.
+fn rank(work: &Work<'_>) -> Vec<u32> {
+    let count = u32::try_from(work.people.len()).unwrap_or(u32::MAX);
+    let mut order: Vec<u32> = (0..count).collect();
+    order.par_sort_unstable_by_key(|person| work.people.pseudonym(*person));
+    let mut rank = vec![u32::MAX; work.people.len()];
+    for (place, person) in (0..count).zip(order) {
+        if let Some(slot) = usize::try_from(person).ok().and_then(|at| rank.get_mut(at)) {
+            *slot = place;
+        }
+    }
+    rank
+}
+
+fn release(
+    work: &Work<'_>,
+    lake: &Store,
+    judged: &BTreeMap<usize, Judged>,
+    rank: &[u32],
+    task: usize,
+    waiting: &Waiting,
+) -> Result<(Option<Written>, u64), Error> {
+    let lost = || Error::Counts { part: task };
+    let (source, schema) = work.of(task).ok_or_else(lost)?;
+    let table = work.deid.table(&schema.table).ok_or_else(lost)?;
+    let bytes = work.get(waiting)?.ok_or_else(lost)?;
+    let none = Classes::default().small(1);
+    let small = judged.get(&source.schema).map_or(&none, |judged| &judged.small);
+    let mut suppressed = 0;
+    let mut batches = Vec::new();
+    for batch in deid::stage::read(table, bytes, &waiting.digest)? {
+        let (batch, gone) = deid::release(batch, small)?;
+        suppressed += gone;
+        batches.push(batch);
+    }
+    let metadata = Metadata {
+        dataset: &work.spec.dataset,
+        version: work.plan.version,
+        table: &schema.table,
+        schema: schema.digest,
+        pipeline: work.spec.digest,
+    };
+    Ok((write_segment(lake, &metadata, &batches, rank)?, suppressed))
+}
+
+fn tables(
+    work: &Work<'_>,
+    waiting: &[(usize, &Waiting)],
+    written: &[(Option<Written>, u64)],
+    mut risks: BTreeMap<usize, Judged>,
+    digests: &mut RecordDigests,
+    roster: &mut Roster,
+) -> Vec<TableOutcome> {
+    let mut places: Vec<usize> = (0..work.spec.schemas.len()).collect();
+    places.sort_by_key(|at| work.spec.schemas.get(*at).map(|schema| schema.table.clone()));
+    let mut tables = Vec::new();
+    for at in places {
+        let Some(schema) = work.spec.schemas.get(at) else { continue };
+        let risk = risks.remove(&at).map(|judged| judged.risk);
+        let mut version = TableVersion {
+            table: schema.table.clone(),
+            schema: schema.digest,
+            category: schema.category.clone(),
+            columns: columns(work, schema),
+            segments: Vec::new(),
+            rows: 0,
+            suppressed: 0,
+            class_min: risk.as_ref().map_or(0, |risk| risk.after.k),
+        };
+        for ((task, _), (written, suppressed)) in waiting.iter().zip(written) {
+            let Some((source, _)) = work.of(*task).filter(|(source, _)| source.schema == at) else {
+                continue;
+            };
+            version.suppressed += suppressed;
+            let Some(written) = written else { continue };
+            digests.push(&schema.table, version.segments.len() as u64, &written.people);
+            roster.add(&source.institution, &written.people);
+            version.rows += written.segment.rows;
+            version.segments.push(written.segment.clone());
+        }
+        tables.push(TableOutcome { version, risk });
+    }
+    tables
+}
+
+fn columns(work: &Work<'_>, schema: &TableSchema) -> Vec<ReleasedColumn> {
+    let Some(plan) = work.deid.table(&schema.table) else { return Vec::new() };
+    let released = plan.columns().iter().map(|column| ReleasedColumn {
+        name: column.name.clone(),
+        kind: column.kind.to_string(),
+        source: column.source,
+        role: column.role,
+        done: column.done.clone(),
+        unit: column.unit.clone(),
+    });
+    released.collect()
+}
+
+fn tree(work: &Work<'_>, records: &[(u32, Sha3Digest)]) -> Result<record::RecordTree, Error> {
+    let (dataset, version) = (&work.spec.dataset, work.plan.version);
+    let leaves = records
+        .par_iter()
+        .map(|(person, digest)| {
+            record::leaf(work.plan.admission.key(*person), dataset, version, digest)
+        })
+        .collect();
+    Ok(record::RecordTree::build(leaves)?)
+}
+
+fn inputs(work: &Work<'_>) -> Vec<Sha3Digest> {
+    let mut inputs: Vec<Sha3Digest> = work.plan.inputs.iter().map(|i| i.digest).collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    inputs
+}
+
+fn subjects(version: &Version) -> Vec<Subject> {
+    let name = format!("{}@{}", version.dataset, version.version);
+    let segments = version.tables.iter().flat_map(|t| {
+        t.segments.iter().enumerate().map(|(at, s)| (format!("{name}/{}/{at}", t.table), s))
+    });
+    // An entry is at most 65,535 bytes; a version of many segments is named by its tables' digests.
+    let all: Vec<Subject> =
+        segments.map(|(name, s)| Subject { name, sha3: s.sha3, sha256: Some(s.sha256) }).collect();
+    if all.len() <= SEGMENTS_NAMED {
+        return all;
+    }
+    version
+        .tables
+        .iter()
+        .map(|t| Subject {
+            name: format!("{name}/{}", t.table),
+            sha3: list_digest(t),
+            sha256: None,
+        })
+        .collect()
+}
+
+/// Up to this many segments stand in an entry one by one; beyond, each table's list by its digest.
+const SEGMENTS_NAMED: usize = 64;
+
+/// The digest of a table's list of segments: SHA3-256 over their digests, in order.
+fn list_digest(table: &TableVersion) -> Sha3Digest {
+    let digests: Vec<u8> = table.segments.iter().flat_map(|s| s.sha3.0).collect();
+    Sha3Digest::of(&digests)
+}
+
+/// The public body of a version's entry: digests, counts, roots.
+fn body(version: &Version) -> Map<String, Value> {
+    let named = version.tables.iter().map(|t| t.segments.len()).sum::<usize>() <= SEGMENTS_NAMED;
+    let tables: Vec<Value> = version
+        .tables
+        .iter()
+        .map(|table| {
+            let segments: Vec<Value> = table
+                .segments
+                .iter()
+                .filter(|_| named)
+                .map(|s| {
+                    json!({"path": s.path, "rows": s.rows, "bytes": s.bytes,
+                           "sha3": s.sha3, "sha256": s.sha256})
+                })
+                .collect();
+            json!({"table": table.table, "schema": table.schema,
+                   "category": table.category, "rows": table.rows,
+                   "suppressed": table.suppressed, "segments": segments,
+                   "segment_count": table.segments.len() as u64,
+                   "segment_list": list_digest(table)})
+        })
+        .collect();
+    let counts = &version.counts;
+    let body = json!({
+        "dataset": version.dataset,
+        "version": version.version,
+        "purposes": version.purposes,
+        "pool": version.pool,
+        "pipeline": {"name": version.pipeline.0, "digest": version.pipeline.1},
+        "run_key": version.run_key,
+        "k": version.k,
+        "tables": tables,
+        "record": {"root": version.record.root, "count": version.record.count},
+        "consent_commit": version.consent_commit,
+        "counts": {"read": counts.read, "rejected": counts.rejected, "refused": counts.refused,
+                   "admitted": counts.admitted, "suppressed": counts.suppressed,
+                   "released": counts.released, "people": counts.people},
+        "inputs": input_root(&version.inputs),
+        "roster": version.roster.digest,
+        "report": version.report.digest,
+    });
+    match body {
+        Value::Object(body) => body,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Map::new()
+        }
+    }
+}
+
+/// The digest of the sorted list of input digests, so that many inputs fit one entry.
+fn input_root(inputs: &[Sha3Digest]) -> String {
+    let all: Vec<u8> = inputs.iter().flat_map(|digest| digest.0).collect();
+    hex(Sha256::of(&all).as_bytes())
+}
+
+/// Takes away what waited for the commit.
+pub(super) fn sweep(site: &Site, run: &str) -> Result<(), Error> {
+    let vault = site.vault();
+    for object in vault.list(&format!("runs/{run}/parts"))? {
+        vault.delete(&object.path)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Why a run could not go on.
+
+use crate::{consent, deid, digest, fault::Fault, lake, schema, site, source, store};
+
+/// Why a run could not go on. Nothing of it is in the lake then.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An input cannot be read.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// A file does not fit its schema at all.
+    #[error(transparent)]
+    Conform(#[from] schema::Error),
+    /// The consent register failed.
+    #[error(transparent)]
+    Consent(#[from] consent::Error),
+    /// De-identification failed.
+    #[error(transparent)]
+    Deid(#[from] deid::Error),
+    /// The lake failed.
+    #[error(transparent)]
+    Lake(#[from] lake::Error),
+    /// The site failed.
+    #[error(transparent)]
+    Site(#[from] site::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The record tree could not be made.
+    #[error("the record tree could not be made")]
+    Record(#[from] crate::ledger::record::Error),
+    /// A value has no canonical bytes.
+    #[error("a digest could not be made")]
+    Digest(#[from] digest::CanonicalError),
+    /// A record of the run is not JSON.
+    #[error("a record of the run could not be written or read")]
+    Json(#[from] serde_json::Error),
+    /// Arrow or Parquet could not write a table of the run.
+    #[error("a table of the run could not be written")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// Parquet could not write a table of the run.
+    #[error("a table of the run could not be written")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// The pipeline would let an identifier leave.
+    #[error("pipeline `{pipeline}` would let an identifier leave")]
+    Leak {
+        /// The pipeline.
+        pipeline: String,
+        /// Each leak, with its place in its schema.
+        faults: Vec<Fault>,
+    },
+    /// Too many rows do not fit.
+    #[error(
+        "{rejected} of {read} rows were rejected ({ppm} in a million, {limit_ppm} are allowed); \
+         nothing was committed"
+    )]
+    Rejects {
+        /// The run.
+        run: String,
+        /// Rows read.
+        read: u64,
+        /// Rows rejected.
+        rejected: u64,
+        /// Their share, in millionths.
+        ppm: u64,
+        /// The share that the pipeline allows.
+        limit_ppm: u64,
+    },
+    /// No row is left to release.
+    #[error("no row may be released: {refused} of {read} rows lack a standing consent")]
+    Empty {
+        /// Rows read.
+        read: u64,
+        /// Rows refused.
+        refused: u64,
+    },
+    /// A promise of the run was broken: the counts of a part do not add up.
+    #[error("the counts of part {part} do not add up")]
+    Counts {
+        /// The part.
+        part: usize,
+    },
+}

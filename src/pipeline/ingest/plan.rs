@@ -1,0 +1,198 @@
+//! The plan of a run: which files, cut into which parts, for which version. It is a function of
+//! the pipeline, the inputs' bytes and whose consent stands; its digest is the run's key.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::{
+    consent::{Admission, Register, Scope},
+    digest::{Sha3Digest, canonical_digest, hex},
+    instant::Date,
+    lake::{Lake, Located},
+    pipeline::{Progress, spec::Spec},
+    site::Site,
+    source::{self, Part},
+};
+
+/// What the bytes of a version depend on beside its inputs: raised when the engine would make other
+/// bytes of the same inputs.
+const ENGINE: u64 = 1;
+
+/// Parts are about this long, so that a few fit in memory at once.
+const PART_BYTES: u64 = 24 << 20;
+
+/// One file to read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Input {
+    /// The position of its source in the pipeline.
+    pub(super) source: usize,
+    /// The file.
+    pub(super) file: PathBuf,
+    /// What reports call it: its path below the input folder.
+    pub(super) name: String,
+    /// The digest of its bytes.
+    pub(super) digest: Sha3Digest,
+    /// Its size.
+    pub(super) bytes: u64,
+}
+
+/// One part of one file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Task {
+    /// The position of its input.
+    pub(super) input: usize,
+    /// The part.
+    pub(super) part: Part,
+}
+
+/// A planned run.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    /// The run's name.
+    pub(super) run: String,
+    /// The digest of everything the result depends on.
+    pub(super) key: Sha3Digest,
+    /// The version it will make.
+    pub(super) version: u64,
+    /// The commit of the lake that it will be.
+    pub(super) commit: u64,
+    /// The newest commit of the consent register.
+    pub(super) consent_commit: u64,
+    /// Whose rows may go on.
+    pub(super) admission: Arc<Admission>,
+    /// The day on which ages are reckoned.
+    pub(super) as_of: Date,
+    /// The files.
+    pub(super) inputs: Vec<Input>,
+    /// The parts, in the order of the files.
+    pub(super) tasks: Vec<Task>,
+}
+
+/// `vault/runs/<run>/run.json`: what a run set out to do.
+#[derive(Debug, Serialize)]
+struct RunRecord<'a> {
+    run: &'a str,
+    key: Sha3Digest,
+    pipeline: &'a str,
+    dataset: &'a str,
+    version: u64,
+    time: crate::instant::Instant,
+    inputs: &'a [Input],
+    tasks: &'a [Task],
+}
+
+pub(super) fn plan(
+    site: &Site,
+    spec: &Spec,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<Plan, Error> {
+    let (inputs, tasks) = survey(spec, folder, progress)?;
+    progress.stage("consents", 1);
+    let register = Register::load(&site.vault())?;
+    let cells = spec.sources.iter().filter_map(|source| {
+        let schema = spec.schemas.get(source.schema)?;
+        Some((source.institution.clone(), schema.category.clone()))
+    });
+    let now = site.now();
+    let admission = register.admission(&Scope {
+        purposes: spec.purposes.clone(),
+        cells: cells.collect(),
+        on: now.date(),
+        known_at: now,
+    });
+    progress.step();
+    let as_of = spec.deid.as_of.unwrap_or_else(|| year_end(now.date()));
+    let key = canonical_digest(&serde_json::json!({
+        "engine": ENGINE,
+        "pipeline": spec.digest,
+        "dataset": spec.dataset,
+        "schemas": spec.schemas.iter().map(|s| s.digest).collect::<Vec<_>>(),
+        "inputs": inputs.iter().map(|i| (i.source as u64, i.digest)).collect::<Vec<_>>(),
+        "part_bytes": PART_BYTES,
+        "as_of": as_of.to_string(),
+        "admission": admission.digest(),
+    }))?;
+    let lake = Lake::new(site.lake());
+    let all = lake.all()?;
+    let versions = all.iter().filter(|located| located.version.dataset == spec.dataset);
+    Ok(Plan {
+        run: format!("{}-{}", spec.name, hex(key.as_bytes().split_at(8).0)),
+        key,
+        version: versions.map(|located| located.version.version).max().unwrap_or(0) + 1,
+        commit: all.last().map_or(0, |located| located.commit) + 1,
+        consent_commit: register.commit(),
+        admission: Arc::new(admission),
+        as_of,
+        inputs,
+        tasks,
+    })
+}
+
+/// Finds the version that the same run made before.
+pub(super) fn made_before(lake: &Lake, plan: &Plan) -> Result<Option<Located>, Error> {
+    Ok(lake.all()?.into_iter().rfind(|located| located.version.run_key == plan.key))
+}
+
+impl Plan {
+    /// Writes down what the run sets out to do.
+    pub(super) fn record(&self, site: &Site, spec: &Spec) -> Result<(), Error> {
+        let record = RunRecord {
+            run: &self.run,
+            key: self.key,
+            pipeline: &spec.name,
+            dataset: &spec.dataset,
+            version: self.version,
+            time: site.now(),
+            inputs: &self.inputs,
+            tasks: &self.tasks,
+        };
+        let text = serde_json::to_vec_pretty(&record)?;
+        Ok(site.vault().put(&format!("runs/{}/run.json", self.run), Bytes::from(text))?)
+    }
+}
+
+/// Finds the files of every source and looks at each once.
+fn survey(
+    spec: &Spec,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<(Vec<Input>, Vec<Task>), Error> {
+    let mut found = Vec::new();
+    for (at, source) in spec.sources.iter().enumerate() {
+        for file in source::find(&source.path, folder)? {
+            found.push((at, source.format, file));
+        }
+    }
+    progress.stage("looking at the inputs", found.len() as u64);
+    let surveys = found
+        .par_iter()
+        .map(|(_, format, file)| {
+            let survey = source::survey(file, *format, PART_BYTES)?;
+            progress.step();
+            Ok(survey)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let mut inputs = Vec::new();
+    let mut tasks = Vec::new();
+    for ((source, _, file), survey) in found.into_iter().zip(surveys) {
+        let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
+        for part in survey.parts {
+            tasks.push(Task { input: inputs.len(), part });
+        }
+        inputs.push(Input { source, file, name, digest: survey.digest, bytes: survey.bytes });
+    }
+    Ok((inputs, tasks))
+}
+
+fn year_end(date: Date) -> Date {
+    use chrono::Datelike as _;
+    Date::from_ymd_opt(date.year(), 12, 31).unwrap_or(date)
+}

@@ -1,0 +1,113 @@
+//! The run report of a version: what came in by institution, what was left behind and why, what
+//! was done to each column, and the risk that is left.
+
+use std::collections::BTreeMap;
+
+use super::{
+    close::TableOutcome,
+    part::{Receipt, Work},
+    roster::Roster,
+};
+use crate::{
+    deid::Risk,
+    lake::Counts,
+    party::InstitutionId,
+    report::{ColumnLine, InstitutionLine, RiskLine, RunReport, TableLine},
+    schema::Role,
+};
+
+pub(super) fn run_report(
+    work: &Work<'_>,
+    receipts: &[Receipt],
+    counts: &Counts,
+    tables: &[TableOutcome],
+    roster: &Roster,
+) -> RunReport {
+    let mut refusals: BTreeMap<String, u64> = BTreeMap::new();
+    let mut rejects: BTreeMap<String, u64> = BTreeMap::new();
+    for receipt in receipts {
+        for (reason, rows) in &receipt.refused {
+            *refusals.entry(reason.clone()).or_default() += rows;
+        }
+        for reject in &receipt.rejects {
+            *rejects.entry(reject.rule.name().to_owned()).or_default() += 1;
+        }
+    }
+    let segments = tables.iter().flat_map(|t| &t.version.segments);
+    RunReport {
+        run: work.plan.run.clone(),
+        pipeline: work.spec.name.clone(),
+        dataset: work.spec.dataset.clone(),
+        version: if work.is_dry() { 0 } else { work.plan.version },
+        time: work.site.now(),
+        purposes: work.spec.purposes.clone(),
+        k: u64::from(work.spec.deid.k),
+        people: counts.people,
+        people_several: roster.people_several(),
+        institutions: institutions(work, receipts, roster),
+        refusals,
+        rejects,
+        tables: tables.iter().map(|table| line(work, table)).collect(),
+        segments: segments.clone().count() as u64,
+        bytes: segments.map(|segment| segment.bytes).sum(),
+        entry: None,
+        checkpoint: None,
+    }
+}
+
+fn institutions(work: &Work<'_>, receipts: &[Receipt], roster: &Roster) -> Vec<InstitutionLine> {
+    let mut lines: BTreeMap<InstitutionId, InstitutionLine> = BTreeMap::new();
+    for receipt in receipts {
+        let Some((source, _)) = work.of(receipt.task) else { continue };
+        let line = lines.entry(source.institution.clone()).or_default();
+        line.read += receipt.read;
+        line.rejected += receipt.rejects.len() as u64;
+        line.refused += receipt.refused.values().sum::<u64>();
+        line.admitted += receipt.admitted;
+    }
+    for (institution, line) in &mut lines {
+        institution.as_str().clone_into(&mut line.institution);
+        (line.people, line.released) = roster.of(institution);
+    }
+    lines.into_values().collect()
+}
+
+fn line(work: &Work<'_>, outcome: &TableOutcome) -> TableLine {
+    let table = &outcome.version;
+    let mut columns: Vec<ColumnLine> = Vec::new();
+    if let Some(plan) = work.deid.table(&table.table) {
+        let kept = plan.columns().iter().map(|column| ColumnLine {
+            name: column.source_name.clone(),
+            role: column.role,
+            done: column.done.clone(),
+        });
+        columns.extend(kept);
+        for name in plan.dropped() {
+            let column = plan.schema().columns.iter().find(|column| column.name == name);
+            columns.push(ColumnLine {
+                name: name.to_owned(),
+                role: column.map_or(Role::Drop, |column| column.role),
+                done: "taken out".to_owned(),
+            });
+        }
+    }
+    TableLine {
+        table: table.table.clone(),
+        rows: table.rows,
+        suppressed: table.suppressed,
+        class_min: table.class_min,
+        columns,
+        risk: outcome.risk.as_ref().map(risk),
+    }
+}
+
+fn risk(risk: &Risk) -> RiskLine {
+    RiskLine {
+        classes: risk.after.classes,
+        prosecutor_max_ppm: u64::from(risk.after.prosecutor.max_ppm),
+        prosecutor_avg_ppm: u64::from(risk.after.prosecutor.average_ppm),
+        at_risk_ppm: u64::from(risk.after.prosecutor.over_fifth_ppm),
+        unique_before_ppm: u64::from(risk.before.uniques_ppm),
+        suppressed_ppm: u64::from(risk.suppressed_ppm),
+    }
+}
