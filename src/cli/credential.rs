@@ -1,0 +1,141 @@
+//! `almoner credential`: issue a researcher's pass, and check one.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Context, Failure, Kind, Table};
+use crate::{
+    credential::{Pass, PassRequest},
+    instant::Instant,
+    party::{InstitutionId, ResearcherId},
+    pipeline::pass,
+    purpose::Purpose,
+};
+
+/// Issue and check researchers' passes
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    almoner credential issue --researcher ada --dataset diabetes --purpose DUO:0000006 \
+    --expires 2027-01-01 --out ada.pass\n  \
+    almoner credential verify ada.pass")]
+pub struct Args {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Write a signed pass, from the run's instant on
+    Issue(Issue),
+    /// Say what a pass allows, and whether it stands now
+    Verify {
+        /// The pass
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Issue {
+    /// Who may ask
+    #[arg(long, value_name = "ID", value_parser = |text: &str| ResearcherId::parse(text))]
+    researcher: ResearcherId,
+    /// Where the researcher works
+    #[arg(long, value_name = "ID", value_parser = |text: &str| InstitutionId::parse(text))]
+    institution: Option<InstitutionId>,
+    /// A dataset that may be asked; may be given again
+    #[arg(long, value_name = "NAME", required = true)]
+    dataset: Vec<String>,
+    /// What for, a DUO code; may be given again
+    #[arg(long, value_name = "DUO", required = true, value_parser = Purpose::parse)]
+    purpose: Vec<Purpose>,
+    /// When it ends, a date or an RFC 3339 instant; exclusive
+    #[arg(long, value_name = "WHEN", value_parser = Instant::parse)]
+    expires: Instant,
+    /// Where to write it; an existing file is left alone
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Runs the command.
+pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
+    let site = context.site()?;
+    match args.act {
+        Act::Issue(issue) => {
+            let request = PassRequest {
+                researcher: issue.researcher,
+                institution: issue.institution,
+                datasets: issue.dataset.into_iter().collect(),
+                purposes: issue.purpose.into_iter().collect(),
+                expires: issue.expires,
+            };
+            let (pass, note) = pass::issue(&site, request)?;
+            create(&issue.out, &note)?;
+            show(&pass, context)?;
+            writeln!(context.err, "written to {}", issue.out.display())?;
+            Ok(())
+        }
+        Act::Verify { file } => {
+            let note = fs::read_to_string(&file).map_err(|error| {
+                Failure::new(Kind::Usage, format!("`{}` cannot be read: {error}", file.display()))
+            })?;
+            let pass = pass::verify(&site, &note)?;
+            show(&pass, context)?;
+            writeln!(context.err, "signed by this site's steward, and stands now")?;
+            Ok(())
+        }
+    }
+}
+
+/// A pass is what its bearer has: nobody else on the machine may read it.
+fn create(file: &Path, note: &str) -> Result<(), Failure> {
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .and_then(|mut opened| opened.write_all(note.as_bytes()));
+    written.map_err(|error| {
+        Failure::new(Kind::Usage, format!("`{}` cannot be written: {error}", file.display()))
+    })
+}
+
+fn show(pass: &Pass, context: &mut Context<'_>) -> Result<(), Failure> {
+    let request = pass.request();
+    let purposes: Vec<&str> = request.purposes.iter().map(Purpose::as_str).collect();
+    let datasets: Vec<&str> = request.datasets.iter().map(String::as_str).collect();
+    let institution = request.institution.as_ref().map(ToString::to_string);
+    let mut table = Table::new(["pass", "what it says"]);
+    table.row(["id".to_owned(), pass.id().to_owned()]);
+    table.row(["researcher".to_owned(), request.researcher.to_string()]);
+    table.row(["institution".to_owned(), institution.clone().unwrap_or_default()]);
+    table.row(["datasets".to_owned(), datasets.join(" ")]);
+    table.row(["purposes".to_owned(), purposes.join(" ")]);
+    table.row(["from".to_owned(), pass.issued().to_string()]);
+    table.row(["until".to_owned(), request.expires.to_string()]);
+    let json = json!({
+        "id": pass.id(),
+        "researcher": request.researcher,
+        "institution": institution,
+        "datasets": datasets,
+        "purposes": purposes,
+        "issued": pass.issued(),
+        "expires": request.expires,
+    });
+    Ok(table.write(context.global.format, &json, context.out)?)
+}
+
+impl From<pass::Error> for Failure {
+    fn from(error: pass::Error) -> Self {
+        match error {
+            pass::Error::Site(error) => error.into(),
+            pass::Error::Pass(error) => error.into(),
+        }
+    }
+}

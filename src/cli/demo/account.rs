@@ -1,0 +1,136 @@
+//! What the demo tells at its end.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::{Context, Failure, Format};
+
+/// What happened in the quarter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Account {
+    pub(super) people: u64,
+    pub(super) people_several: u64,
+    pub(super) institutions: Vec<Institution>,
+    pub(super) releases: Vec<Release>,
+    pub(super) answered: u64,
+    pub(super) refused: Vec<String>,
+    pub(super) withdrawal: String,
+    pub(super) settlement: String,
+    pub(super) statements: u64,
+    pub(super) proofs_checked: u64,
+    pub(super) ledger_entries: u64,
+    pub(super) checkpoint: String,
+    pub(super) audit_checks: u64,
+    pub(super) audit_findings: u64,
+    pub(super) pages: String,
+    pub(super) site: String,
+}
+
+/// One institution's first quarter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Institution {
+    pub(super) name: String,
+    pub(super) people: u64,
+    pub(super) read: u64,
+    pub(super) admitted: u64,
+    pub(super) refused: u64,
+    pub(super) rejected: u64,
+}
+
+/// One version made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Release {
+    pub(super) version: String,
+    pub(super) people: u64,
+    pub(super) rows: u64,
+    pub(super) k: u64,
+    pub(super) suppressed_ppm: u64,
+    pub(super) risk_max_ppm: u64,
+}
+
+impl Account {
+    pub(super) fn write(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        match context.global.format {
+            Format::Json | Format::Parquet | Format::Csv => {
+                serde_json::to_writer_pretty(&mut *context.out, self)
+                    .map_err(|e| Failure::new(crate::cli::Kind::Failed, e))?;
+                Ok(writeln!(context.out)?)
+            }
+            Format::Table => self.tell(context),
+        }
+    }
+
+    fn tell(&self, context: &mut Context<'_>) -> Result<(), Failure> {
+        let out = &mut context.out;
+        for line in &self.institutions {
+            writeln!(
+                out,
+                "{:<13}{:>6} people {:>8} rows   admitted {:>7}   refused {:>6}   rejected {:>5}",
+                line.name,
+                grouped(line.people),
+                grouped(line.read),
+                grouped(line.admitted),
+                grouped(line.refused),
+                grouped(line.rejected),
+            )?;
+        }
+        writeln!(
+            out,
+            "people       {} released, {} of them seen at 2 or more institutions",
+            grouped(self.people),
+            grouped(self.people_several)
+        )?;
+        for release in &self.releases {
+            writeln!(
+                out,
+                "release      {}  {} people, {} rows, k = {}, {} % suppressed, risk at most {} %",
+                release.version,
+                grouped(release.people),
+                grouped(release.rows),
+                release.k,
+                percent(release.suppressed_ppm),
+                percent(release.risk_max_ppm.next_multiple_of(1_000)),
+            )?;
+        }
+        writeln!(
+            out,
+            "queries      {} answered, {} refused ({})",
+            self.answered,
+            self.refused.len(),
+            self.refused.join("; ")
+        )?;
+        writeln!(out, "withdrawal   {}", self.withdrawal)?;
+        writeln!(out, "settlement   {}", self.settlement)?;
+        writeln!(
+            out,
+            "statements   {}, one a contributor, each with its proof; {} proofs checked",
+            grouped(self.statements),
+            grouped(self.proofs_checked)
+        )?;
+        writeln!(out, "ledger       {} entries, checkpoint signed", self.ledger_entries)?;
+        writeln!(
+            out,
+            "audit        {} checks, {} findings",
+            grouped(self.audit_checks),
+            self.audit_findings
+        )?;
+        writeln!(out, "pages        {}", self.pages)?;
+        writeln!(out, "the site     almoner --site {} ledger show", self.site)?;
+        Ok(())
+    }
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn percent(ppm: u64) -> String {
+    format!("{}.{}", ppm / 10_000, ppm % 10_000 / 1_000)
+}

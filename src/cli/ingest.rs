@@ -1,0 +1,143 @@
+//! `almoner ingest`: one pipeline, over the files of a folder.
+
+use std::path::PathBuf;
+
+use super::{Context, Failure, Kind, Table};
+use crate::pipeline::{
+    ingest::{self, Ingested, Outcome},
+    spec::Spec,
+};
+
+/// Run a pipeline: read, conform, admit, de-identify, release, record
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  almoner ingest pipelines/demo.toml --input /data/2026-q3\n  \
+    almoner ingest pipelines/demo.toml --input /data/2026-q3 --dry-run --format json\n\n\
+    The same pipeline on the same inputs and consents is the same run: begun again it goes on, \
+    finished it is found done.")]
+pub struct Args {
+    /// The pipeline's file
+    pipeline: PathBuf,
+    /// The folder that the pipeline's paths are in
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    input: PathBuf,
+    /// Do everything but write: what would be released, and at which risk
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
+    let spec = Spec::read(&args.pipeline)?;
+    let site = context.site()?;
+    let bar = context.bar("ingest");
+    let done = ingest::ingest(&site, &spec, &args.input, args.dry_run, &bar)?;
+    drop(bar);
+    show(&done, context)
+}
+
+fn show(done: &Ingested, context: &mut Context<'_>) -> Result<(), Failure> {
+    let version = &done.version;
+    let name = format!("{}@{}", version.dataset, version.version);
+    let mut table = Table::new([
+        "institution",
+        "people",
+        "read",
+        "rejected",
+        "refused",
+        "admitted",
+        "released",
+    ]);
+    for line in &done.report.institutions {
+        table.row([
+            line.institution.clone(),
+            line.people.to_string(),
+            line.read.to_string(),
+            line.rejected.to_string(),
+            line.refused.to_string(),
+            line.admitted.to_string(),
+            line.released.to_string(),
+        ]);
+    }
+    table.write(context.global.format, &done.report, context.out)?;
+    match done.outcome {
+        Outcome::New => writeln!(context.err, "{name} made by run {}", done.run)?,
+        Outcome::Unchanged => {
+            writeln!(context.err, "{name} was made of the same inputs before; nothing new")?;
+        }
+        Outcome::Dry => writeln!(context.err, "{name} would be made; nothing was written")?,
+    }
+    if version.counts.rejected > 0 && done.outcome == Outcome::New {
+        writeln!(
+            context.err,
+            "{} rows are in quarantine: almoner rejects show {}",
+            version.counts.rejected, done.run
+        )?;
+    }
+    Ok(())
+}
+
+impl From<crate::pipeline::spec::Error> for Failure {
+    fn from(error: crate::pipeline::spec::Error) -> Self {
+        use crate::pipeline::spec::Error as E;
+        match error {
+            E::File { .. } => Self::new(Kind::Usage, error),
+            E::Faults { file, faults } => {
+                let count = faults.len();
+                let reports = faults.into_iter().map(miette::Report::new).collect();
+                let said =
+                    if count == 1 { "a fault".to_owned() } else { format!("{count} faults") };
+                let text = format!("pipeline `{}` has {said}", file.display());
+                Self::new(Kind::Invalid, text).reports(reports)
+            }
+        }
+    }
+}
+
+impl From<ingest::Error> for Failure {
+    fn from(error: ingest::Error) -> Self {
+        use ingest::Error as E;
+        match error {
+            E::Site(error) => error.into(),
+            E::Store(error) => error.into(),
+            E::Lake(error) => error.into(),
+            E::Leak { pipeline, faults } => {
+                let reports = faults.into_iter().map(miette::Report::new).collect();
+                let text = format!("pipeline `{pipeline}` would let an identifier leave");
+                Self::new(Kind::Invalid, text)
+                    .hint("give each column a role and a kernel; nothing leaves by default")
+                    .reports(reports)
+            }
+            E::Rejects { ref run, .. } => {
+                let hint = format!("see which and why: almoner rejects show {run}");
+                Self::new(Kind::Rejects, error).hint(hint)
+            }
+            E::Deid(ref deid @ crate::pipeline::ingest::DeidError::Suppression { .. }) => {
+                let text = deid.to_string();
+                Self::new(Kind::Rejects, text)
+                    .hint("generalise the quasi-identifiers further, or raise suppress_limit")
+            }
+            E::Empty { .. } => Self::new(Kind::Refused, error)
+                .hint("import consents first: almoner consent import FILE"),
+            E::Source(_) | E::Conform(_) => Self::new(Kind::Invalid, error),
+            E::Consent(_)
+            | E::Deid(_)
+            | E::Record(_)
+            | E::Digest(_)
+            | E::Json(_)
+            | E::Arrow(_)
+            | E::Parquet(_)
+            | E::Counts { .. } => Self::new(Kind::Failed, error),
+        }
+    }
+}
+
+impl From<crate::pipeline::rejects::Error> for Failure {
+    fn from(error: crate::pipeline::rejects::Error) -> Self {
+        use crate::pipeline::rejects::Error as E;
+        match error {
+            E::Store(error) => error.into(),
+            E::NoRun(_) => Self::new(Kind::Usage, error).hint("`almoner rejects list` names them"),
+            E::Read { .. } => Self::new(Kind::Failed, error),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `almoner init`: a new site.
+
+use std::path::PathBuf;
+
+use super::{Context, Failure, Kind, Table, address, instant};
+use crate::site::{self, Site};
+
+/// Make a site: zones, keys, genesis entry
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  almoner init /srv/commons\n  \
+    almoner init s3://commons/site --keys /etc/almoner/keys --origin commons.example/ledger")]
+pub struct Args {
+    /// Where: a folder, or a file://, s3://, az:// or memory:// URL [default: --site]
+    #[arg(value_name = "SITE")]
+    place: Option<String>,
+    /// The ledger's name in the world, as a URL without its scheme
+    #[arg(long, default_value = "commons.example/ledger")]
+    origin: String,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
+    let mut global = context.global.clone();
+    if args.place.is_some() {
+        global.site.clone_from(&args.place);
+    }
+    let (place, keys) = address(&global)?;
+    if args.origin.contains([' ', '+', '\n']) || args.origin.is_empty() {
+        return Err(Failure::new(Kind::Usage, "an origin holds no space and no plus sign"));
+    }
+    let now = instant(&global)?;
+    let (site, made) = match Site::init(&place, &keys, &args.origin, now) {
+        Ok(site) => (site, true),
+        Err(site::Error::Exists(_)) => (Site::open(&place, &keys, now)?, false),
+        Err(error) => return Err(error.into()),
+    };
+    let keys: PathBuf = site.keys().folder().to_owned();
+    let mut table = Table::new(["site", "origin", "keys", "made"]);
+    let done = if made { "now" } else { "before; nothing changed" };
+    table.row([place, site.about().origin.clone(), keys.display().to_string(), done.to_owned()]);
+    Ok(table.write(context.global.format, site.about(), context.out)?)
+}

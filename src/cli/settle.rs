@@ -1,0 +1,96 @@
+//! `almoner settle`: turns a period's usage into payouts, once.
+//!
+//! Comes in: a pool and a period. Goes out: the sums, and where they are written down.
+//! Never: who is paid what; that is in each one's statement.
+
+use serde::Serialize;
+
+use super::{
+    Context, Failure, Format, Table,
+    pool::{pool_id, usage},
+};
+use crate::{
+    pipeline::{
+        fund::Done,
+        settle::{Outcome, settle},
+    },
+    reward::{Period, Settled},
+};
+
+/// Settle a period of a pool: turn usage into exact payouts, once
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  almoner settle diabetes-2026 --period 2026-Q4 --dry-run
+  almoner settle diabetes-2026 --period 2026-Q4
+  almoner settle diabetes-2026 --period 2026-10-01..2026-11-21")]
+pub struct Args {
+    /// The pool
+    pool: String,
+    /// The period: 2026-Q4, 2026-11, 2026, or FROM..TO with both days in it
+    #[arg(long, value_name = "PERIOD")]
+    period: String,
+    /// Compute and show, commit nothing; the period need not be over
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    dry_run: bool,
+    #[serde(flatten)]
+    settled: &'a Settled,
+    done: Option<&'a Done>,
+    unpaid_before: u64,
+    repeats: u64,
+}
+
+/// Runs `almoner settle`.
+pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
+    let pool = pool_id(&args.pool)?;
+    let period = Period::parse(&args.period).map_err(|e| usage("--period", &e))?;
+    let Outcome { settled, done, unpaid_before, repeats } =
+        settle(&context.site()?, &pool, &period, args.dry_run)?;
+    if unpaid_before > 0 {
+        writeln!(
+            context.err,
+            "note: {unpaid_before} questions before {period} lie in no settled period and are paid \
+             by none"
+        )?;
+    }
+    if repeats > 0 {
+        writeln!(context.err, "note: {repeats} repeated questions count once each day")?;
+    }
+    let totals = &settled.totals;
+    let currency = totals.paid.currency();
+    if context.global.format == Format::Table {
+        let state = match &done {
+            None => "would be settled (dry run: nothing was written)",
+            Some(Done { new: true, .. }) => "settled",
+            Some(Done { new: false, .. }) => "was settled already: nothing was paid again",
+        };
+        writeln!(context.out, "{} {} {state}", settled.pool, settled.period)?;
+    }
+    let mut table = Table::new(["sum", "amount", "currency"]);
+    for (name, amount) in [
+        ("received", totals.received.grouped()),
+        ("returned from before", totals.returned.grouped()),
+        ("fee", totals.fee.grouped()),
+        ("base layer", totals.base.grouped()),
+        ("usage layer", totals.usage.grouped()),
+        ("unallocated, stays in the pool", totals.unallocated.grouped()),
+        ("opening balances", totals.opening.grouped()),
+        ("accrued", totals.accrued.grouped()),
+        ("paid", totals.paid.grouped()),
+        ("carried", totals.carried.grouped()),
+    ] {
+        table.row([name.to_owned(), amount, currency.to_string()]);
+    }
+    let dry_run = done.is_none();
+    let shown = Shown { dry_run, settled: &settled, done: done.as_ref(), unpaid_before, repeats };
+    table.write(context.global.format, &shown, context.out)?;
+    if let (Format::Table, Some(done)) = (context.global.format, &done) {
+        writeln!(context.out, "commit {}, entry {}", done.commit, done.entry)?;
+    }
+    Ok(())
+}

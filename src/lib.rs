@@ -1,0 +1,58 @@
+//! Almoner: the batch engine of a health-data commons.
+//!
+//! Records move along a belt. Each station takes the type the station before it made, and hands on
+//! its own. What happened is written in a book by one hand. Those who check the book share no code
+//! with the hand.
+//!
+//! A record's way in: [`source`] reads it, [`schema`] gives it types (what does not fit goes to
+//! quarantine), [`consent`] admits it or refuses it by reason, [`deid`] makes it safe to share and
+//! suppresses small classes, [`lake`] keeps it as a segment of a version, and one entry of the
+//! [`ledger`] says so. A question's way out: [`query`] answers it in cells of eleven people or more,
+//! and [`usage`] says whose rows it drew on. Money's way through: [`reward`] shares a pool out by
+//! what was used. [`audit`] recomputes all of it. An act ([`pipeline`]) is one numbered commit of
+//! one [`site`]; a face ([`cli`], [`report`]) decides nothing.
+//!
+//! What never may be: a row past a station it has not passed (it does not compile), a name in the
+//! book, a cell's value in an error, a second hand writing the book, an act done twice.
+
+// Ground: values; they import nothing of ours.
+pub mod digest;
+pub mod fault;
+pub mod instant;
+pub mod money;
+pub mod party;
+pub mod purpose;
+pub mod store;
+
+pub mod frame;
+pub mod signed_note;
+
+// The belt, the book, and what rests on them, from the ground up; `tests/tidy.rs` keeps the order.
+pub mod source;
+pub mod usage;
+
+pub mod credential;
+pub mod ledger;
+
+pub mod schema;
+
+pub mod reward;
+
+pub mod consent;
+
+pub mod deid;
+
+pub mod lake;
+
+pub mod audit;
+pub mod query;
+
+pub mod report;
+
+pub mod site;
+
+pub mod pipeline;
+
+pub mod population;
+
+pub mod cli;
