@@ -1,0 +1,71 @@
+"""What a site's folder holds, read without any of Almoner's code.
+
+Every check ends through `passed`, `failed` or `skipped`, so that `tests/run` can count it.
+"""
+
+import base64
+import hashlib
+import json
+import pathlib
+import sys
+
+
+def passed(words):
+    print(words)
+    sys.exit(0)
+
+
+def failed(faults):
+    for fault in faults[:50]:
+        print(fault)
+    print(f"{len(faults)} faults")
+    sys.exit(1)
+
+
+def skipped(why):
+    print(why)
+    sys.exit(77)
+
+
+class Faults(list):
+    def expect(self, is_so, words):
+        if not is_so:
+            self.append(words)
+        return is_so
+
+
+def sha3(data):
+    return hashlib.sha3_256(data).hexdigest()
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def commits(site, sequence):
+    """The commits of a sequence such as `lake/commits`, ascending: (number, value)."""
+    folder = pathlib.Path(site) / sequence
+    found = sorted(folder.glob("[0-9]" * 12 + ".json"))
+    numbers = [int(path.stem) for path in found]
+    if numbers != list(range(1, len(numbers) + 1)):
+        failed([f"{sequence} has holes: {numbers}"])
+    return [(int(path.stem), json.loads(path.read_bytes())) for path in found]
+
+
+def statement(entry):
+    """The in-toto statement of an entry's text (a DSSE envelope)."""
+    return json.loads(base64.b64decode(json.loads(entry)["payload"]))
+
+
+def predicate(entry):
+    return statement(entry)["predicate"]
+
+
+def argument(usage):
+    if len(sys.argv) < 2:
+        print(f"usage: {sys.argv[0]} {usage}", file=sys.stderr)
+        sys.exit(2)
+    site = pathlib.Path(sys.argv[1])
+    if not (site / "site.json").is_file():
+        failed([f"there is no site at {site}"])
+    return site

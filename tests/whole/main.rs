@@ -1,0 +1,15 @@
+//! The whole command, from outside: killed at random moments, fed bad input, searched for canaries,
+//! run on real files.
+//!
+//! One program, so that it is linked once. A test that cannot run here prints `SKIPPED` and why.
+#![expect(clippy::unwrap_used, reason = "a test stops where something cannot be read")]
+#![expect(clippy::indexing_slicing, reason = "the same, where a part is missing")]
+#![expect(clippy::print_stdout, reason = "a test says what it measured and what it skipped")]
+
+mod bad_input;
+mod canaries;
+mod commons;
+mod kill;
+mod people;
+mod real_input;
+mod search;
