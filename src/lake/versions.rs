@@ -219,7 +219,8 @@ impl Lake {
             .into_iter()
             .flatten()
             .collect();
-        for PrivateObject { path, digest } in [&version.roster, &version.report] {
+        let papers = [&version.roster, &version.report].into_iter().chain(&version.papers);
+        for PrivateObject { path, digest } in papers {
             let fault = match vault.find(path)? {
                 None => "it is missing",
                 Some(bytes) if Sha3Digest::of(&bytes) != *digest => "its bytes have changed",
