@@ -1,4 +1,5 @@
-//! Reads what is there and gives it no meaning: CSV, Parquet, flat NDJSON; plain, gzip, zstd.
+//! Reads what is there and gives it no meaning: CSV, Parquet, flat NDJSON, and FHIR through a view;
+//! plain, gzip, zstd.
 //!
 //! Comes in: files. Goes out: their digests and parts ([`survey`]), then [`RawBatch`]es of text.
 //! Never: a whole file in memory, a bad row that stops the good ones, a value in an error.
@@ -6,7 +7,10 @@
 mod bytes;
 mod columns;
 mod csv;
+pub mod fhir;
+mod folders;
 mod json;
+mod lines;
 mod ndjson;
 mod parquet;
 mod split;
@@ -23,7 +27,8 @@ use std::{
 use arrow::array::StringArray;
 use serde::{Deserialize, Serialize};
 
-pub use survey::{Part, Survey, survey};
+pub use folders::folders;
+pub use survey::{Part, Survey, cut, survey};
 
 /// What a file is, below its compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,18 +40,41 @@ pub enum Format {
     Ndjson,
     /// Apache Parquet with flat columns.
     Parquet,
+    /// One FHIR resource a line, of one type or mixed; read through a view.
+    FhirNdjson,
+    /// One FHIR Bundle; its entries' resources are read through a view.
+    FhirBundle,
+    /// A Bulk Data manifest; the NDJSON files it lists are read through a view.
+    FhirManifest,
 }
 
 impl Format {
     /// The words for formats in a pipeline.
-    pub const WORDS: [(&'static str, Self); 3] =
-        [("csv", Self::Csv), ("ndjson", Self::Ndjson), ("parquet", Self::Parquet)];
+    pub const WORDS: [(&'static str, Self); 6] = [
+        ("csv", Self::Csv),
+        ("ndjson", Self::Ndjson),
+        ("parquet", Self::Parquet),
+        ("fhir-ndjson", Self::FhirNdjson),
+        ("fhir-bundle", Self::FhirBundle),
+        ("fhir-manifest", Self::FhirManifest),
+    ];
+
+    /// Returns whether it is read through a view ([`read_view`]), and not by [`read`].
+    pub fn is_fhir(self) -> bool {
+        match self {
+            Self::Csv | Self::Ndjson | Self::Parquet => false,
+            Self::FhirNdjson | Self::FhirBundle | Self::FhirManifest => true,
+        }
+    }
 
     fn word(self) -> &'static str {
         match self {
             Self::Csv => "CSV",
             Self::Ndjson => "NDJSON",
             Self::Parquet => "Parquet",
+            Self::FhirNdjson => "FHIR NDJSON",
+            Self::FhirBundle => "a FHIR Bundle",
+            Self::FhirManifest => "a Bulk Data manifest",
         }
     }
 }
@@ -68,6 +96,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Returns options for FHIR, whose resources may hold whole documents.
+    pub fn fhir() -> Self {
+        Self { record_bytes_max: 64 << 20, ..Self::default() }
+    }
+}
+
 /// What is wrong with a row that could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,12 +115,17 @@ pub enum RowFaultKind {
     Syntax,
     /// More bytes than a record may have.
     Length,
+    /// JSON that is no FHIR resource: no object, no type, no id.
+    Resource,
+    /// A value that the view's column cannot hold, or several where it holds one.
+    Value,
 }
 
 /// A row that could not be read; the rows around it go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowFault {
-    /// The line it begins on, from 1 (in Parquet, the row).
+    /// The line it begins on, from 1 (in Parquet, the row; in a Bundle, the line its
+    /// resource begins on).
     pub line: u64,
     /// The column, where one is at fault.
     pub column: Option<String>,
@@ -246,6 +286,40 @@ pub enum Error {
         /// Why.
         source: arrow::error::ArrowError,
     },
+    /// FHIR that is to be read without a view.
+    #[error("`{file}` is {format}: it becomes a table through a view alone")]
+    ViewNeeded {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        format: &'static str,
+    },
+    /// A view that is to read something else than FHIR.
+    #[error("`{file}` is {format}: a view reads FHIR alone")]
+    NotFhir {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        format: &'static str,
+    },
+    /// No Bundle, or one that is no JSON.
+    #[error("`{file}` is no readable Bundle: {reason}, at line {line}")]
+    Bundle {
+        /// The file.
+        file: PathBuf,
+        /// Where it goes wrong.
+        line: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// No manifest, or one that lists what cannot be read.
+    #[error("manifest `{file}` {reason}")]
+    Manifest {
+        /// The manifest.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The file is not the one that was surveyed.
     #[error("`{file}` has changed since it was surveyed: {now} bytes, then {then}")]
     Changed {
@@ -299,7 +373,28 @@ pub fn read(
         Format::Csv => csv::read(file, name, part, options, take),
         Format::Ndjson => ndjson::read(file, name, part, options, take),
         Format::Parquet => parquet::read(file, name, part, options, take),
+        Format::FhirNdjson | Format::FhirBundle | Format::FhirManifest => {
+            Err(Error::ViewNeeded { file: file.to_owned(), format: format.word() })
+        }
     }
+}
+
+/// Reads one part of a FHIR file through a view, handing on batch after batch of text: the view's
+/// columns, null where there is nothing; lists as JSON arrays.
+///
+/// Resources of other types are passed over. A resource that gives no rows is told in its batch's
+/// faults. A manifest's files are read one after the other, each under its own name; to survey and
+/// cut them, take them from [`fhir::listed`] and read each as [`Format::FhirNdjson`].
+pub fn read_view(
+    file: &Path,
+    name: &Arc<str>,
+    format: Format,
+    view: &fhir::View,
+    part: &Part,
+    options: &Options,
+    take: &mut dyn FnMut(RawBatch) -> ControlFlow<()>,
+) -> Result<fhir::Counts, Error> {
+    fhir::read_text(file, name, format, view, part, options, take)
 }
 
 /// Reads a whole file without a survey, all its parts in one.

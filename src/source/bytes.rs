@@ -61,12 +61,12 @@ pub(super) fn open(file: &Path, format: Format) -> Result<(File, Compression, u6
     opened.seek(SeekFrom::Start(0)).map_err(|source| io_error(file, source))?;
     let compression = Compression::of(&head);
     let found = match (head.as_slice(), format) {
-        (b"PAR1", Format::Csv | Format::Ndjson) => Some("a Parquet file"),
         (b"PAR1", Format::Parquet) => None,
         (_, Format::Parquet) => Some("no Parquet file by its first bytes"),
-        ([0xff, 0xfe, ..] | [0xfe, 0xff, ..], Format::Csv | Format::Ndjson) => Some("UTF-16 text"),
-        (b"PK\x03\x04", Format::Csv | Format::Ndjson) => Some("a ZIP archive"),
-        (_, Format::Csv | Format::Ndjson) => None,
+        (b"PAR1", _) => Some("a Parquet file"),
+        ([0xff, 0xfe, ..] | [0xfe, 0xff, ..], _) => Some("UTF-16 text"),
+        (b"PK\x03\x04", _) => Some("a ZIP archive"),
+        (_, _) => None,
     };
     match found {
         Some(found) => Err(Error::Format { file: file.to_owned(), wanted: format.word(), found }),

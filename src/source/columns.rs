@@ -24,7 +24,7 @@ pub(super) struct CellColumn {
 }
 
 impl CellColumn {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { offsets: vec![0], ..Self::default() }
     }
 
@@ -45,11 +45,17 @@ impl CellColumn {
         self.offsets.push(end);
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.valid.len()
     }
 
-    fn truncate(&mut self, rows: usize) {
+    /// Returns the bytes of all its cells.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes back all cells after the first so many.
+    pub(super) fn truncate(&mut self, rows: usize) {
         self.valid.truncate(rows);
         self.offsets.truncate(rows + 1);
         let end = self.offsets.last().map_or(0, |&end| usize::try_from(end).unwrap_or(0));
@@ -62,7 +68,8 @@ impl CellColumn {
         }
     }
 
-    fn finish(&mut self) -> Result<StringArray, arrow::error::ArrowError> {
+    /// Hands over the cells and starts anew.
+    pub(super) fn finish(&mut self) -> Result<StringArray, arrow::error::ArrowError> {
         let room = self.bytes.len() + self.bytes.len() / 8;
         let rows = self.rows();
         let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(room));

@@ -3,18 +3,13 @@
 //! Comes in: a part of a file. Goes out: raw batches. Never: a nested value or a bad line that
 //! stops the others; each is a fault of its row.
 
-#![expect(clippy::indexing_slicing, reason = "line bounds come from the scan of the same bytes")]
-
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
-use memchr::memchr;
-
 use super::{
-    Error, Options, Part, RawBatch, RowFault, RowFaultKind,
-    bytes::{Compression, Content, open},
+    Error, Format, Options, Part, RawBatch, RowFault, RowFaultKind,
     columns::Builder,
     json::Object,
-    window::Window,
+    lines::{Line, lines, too_long},
 };
 
 /// More names than this in one batch are taken for values used as names.
@@ -27,68 +22,24 @@ pub(super) fn read(
     options: &Options,
     take: &mut dyn FnMut(RawBatch) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let (opened, compression, size) = open(file, super::Format::Ndjson)?;
-    if size != part.file_bytes() {
-        return Err(Error::Changed { file: file.to_owned(), now: size, then: part.file_bytes() });
-    }
-    let ranged = !part.is_whole() && compression == Compression::Plain;
-    let content = if ranged {
-        Content::part(file, opened, part)?
-    } else {
-        Content::whole(file, opened, compression)?
-    };
-    let mut window = Window::new(content);
     let mut builder = Builder::new(name, Vec::new(), false, options.batch_rows);
-    let mut line = if ranged { part.first_line() } else { 1 };
-    let mut at_start = part.start() == 0;
-    let mut any = false;
-    loop {
-        if std::mem::take(&mut at_start) {
-            window.fill()?;
-            if window.bytes().starts_with(b"\xef\xbb\xbf") {
-                window.use_up(3);
+    let (done, _) = lines(file, Format::Ndjson, part, options, &mut |line, found| {
+        match found {
+            Line::Long { bytes } => {
+                builder.fault(too_long(line, bytes, options.record_bytes_max));
             }
+            Line::Record(record) => row(&mut builder, record, line, options),
         }
-        let end = match memchr(b'\n', window.bytes()) {
-            Some(end) => end + 1,
-            None if window.bytes().len() > options.record_bytes_max => {
-                let (bytes, _) = window.skip_record(false)?;
-                any = true;
-                too_long(&mut builder, line, bytes, options.record_bytes_max);
-                line += 1;
-                continue;
-            }
-            None if !window.is_done() => {
-                window.fill()?;
-                continue;
-            }
-            None if window.bytes().is_empty() => break,
-            None => window.bytes().len(),
-        };
-        let record = &window.bytes()[..end];
-        if end > options.record_bytes_max {
-            too_long(&mut builder, line, end as u64, options.record_bytes_max);
-        } else if !record.trim_ascii().is_empty() {
-            row(&mut builder, record.trim_ascii_end(), line, options);
-            any = true;
+        if builder.is_full() {
+            Ok(take(builder.finish(file)?))
+        } else {
+            Ok(ControlFlow::Continue(()))
         }
-        window.use_up(end);
-        line += 1;
-        if builder.is_full() && take(builder.finish(file)?).is_break() {
-            return Ok(());
-        }
-    }
-    if !builder.is_empty() {
+    })?;
+    if done.is_continue() && !builder.is_empty() {
         let _ = take(builder.finish(file)?);
-    } else if !any && !ranged {
-        return Err(Error::Empty { file: file.to_owned() });
     }
     Ok(())
-}
-
-fn too_long(builder: &mut Builder, line: u64, bytes: u64, limit: usize) {
-    let reason = format!("{bytes} bytes, the limit is {limit}");
-    builder.fault(RowFault { line, column: None, kind: RowFaultKind::Length, reason });
 }
 
 fn row(builder: &mut Builder, record: &[u8], line: u64, options: &Options) {

@@ -3,7 +3,10 @@
 //! Comes in: a file. Goes out: a [`Survey`]. Never: a part that begins within a record, or parts
 //! that differ between two surveys of the same bytes.
 
-use std::{io::Read as _, path::Path};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 use sha3::{Digest as _, Sha3_256};
@@ -80,8 +83,18 @@ pub fn survey(file: &Path, format: Format, part_bytes: u64) -> Result<Survey, Er
     let (mut opened, compression, _) = open(file, format)?;
     let mut cuts = match (format, compression) {
         (Format::Csv, Compression::Plain) => Some(Cuts::new(true, part_bytes)),
-        (Format::Ndjson, Compression::Plain) => Some(Cuts::new(false, part_bytes)),
-        (Format::Csv | Format::Ndjson | Format::Parquet, _) => None,
+        (Format::Ndjson | Format::FhirNdjson, Compression::Plain) => {
+            Some(Cuts::new(false, part_bytes))
+        }
+        (
+            Format::Csv
+            | Format::Ndjson
+            | Format::FhirNdjson
+            | Format::Parquet
+            | Format::FhirBundle
+            | Format::FhirManifest,
+            _,
+        ) => None,
     };
     let mut hasher = Sha3_256::new();
     let mut buffer = vec![0; 1 << 18];
@@ -102,6 +115,60 @@ pub fn survey(file: &Path, format: Format, part_bytes: u64) -> Result<Survey, Er
     }
     let parts = cuts.map_or_else(|| vec![Part::whole(bytes)], |cuts| cuts.parts(bytes));
     Ok(Survey { digest: Sha3Digest(hasher.finalize().into()), bytes, parts })
+}
+
+/// Cuts a file into parts of about `part_bytes` without reading all of it, as a survey does: no
+/// digest is made, and each part counts its lines from 1.
+///
+/// Only FHIR NDJSON that is not compressed is cut; any other file is one part.
+pub fn cut(file: &Path, format: Format, part_bytes: u64) -> Result<Vec<Part>, Error> {
+    let (mut opened, compression, bytes) = open(file, format)?;
+    if format != Format::FhirNdjson || compression != Compression::Plain || part_bytes >= bytes {
+        return Ok(vec![Part::whole(bytes)]);
+    }
+    let mut starts = vec![0];
+    let mut target = part_bytes.max(1);
+    while target < bytes {
+        opened.seek(SeekFrom::Start(target)).map_err(|source| io_error(file, source))?;
+        let mut passed = 0;
+        let mut reader = BufReader::with_capacity(1 << 16, &opened);
+        let found = loop {
+            let held = reader.fill_buf().map_err(|source| io_error(file, source))?;
+            if let Some(end) = memchr::memchr(b'\n', held) {
+                break target + passed + end as u64 + 1;
+            }
+            if held.is_empty() {
+                break bytes;
+            }
+            let held = held.len();
+            passed += held as u64;
+            reader.consume(held);
+        };
+        if found < bytes {
+            starts.push(found);
+        }
+        target = found.saturating_add(part_bytes.max(1));
+    }
+    Ok(parts_between(starts.into_iter().map(|start| (start, 0)).collect(), bytes))
+}
+
+/// Returns the parts that begin at these bytes, with so many lines before each.
+fn parts_between(starts: Vec<(u64, u64)>, file_bytes: u64) -> Vec<Part> {
+    let ends: Vec<u64> =
+        starts.iter().skip(1).map(|&(start, _)| start).chain([file_bytes]).collect();
+    starts
+        .into_iter()
+        .zip(ends)
+        .zip(0_u32..)
+        .map(|(((start, lines), end), index)| Part {
+            index,
+            start,
+            end,
+            first_line: lines + 1,
+            whole: false,
+            file_bytes,
+        })
+        .collect()
 }
 
 /// The places where a plain file may be cut, found as its bytes go by.
@@ -170,19 +237,6 @@ impl Cuts {
             // A header alone, without a line end.
             starts.push((file_bytes, 1));
         }
-        let ends = starts.iter().skip(1).map(|&(start, _)| start).chain([file_bytes]);
-        starts
-            .iter()
-            .zip(ends)
-            .enumerate()
-            .map(|(index, (&(start, lines), end))| Part {
-                index: u32::try_from(index).unwrap_or(u32::MAX),
-                start,
-                end,
-                first_line: lines + 1,
-                whole: false,
-                file_bytes,
-            })
-            .collect()
+        parts_between(starts, file_bytes)
     }
 }
