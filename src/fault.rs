@@ -9,7 +9,7 @@ use std::{fmt, ops::Range, path::Path, sync::Arc};
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
 
-pub use sheet::{Choice, Members, Sheet, Text};
+pub use sheet::{Choice, Members, Sheet, Text, TextOrTable};
 
 /// One fault of one file.
 #[derive(Clone)]

@@ -3,9 +3,13 @@
 //! Comes in: text. Goes out: ids that cannot be mixed up, because no two share a type.
 //! Never: an id in an error message; an error says what is wrong with it, not what it was.
 
+mod lookup;
+
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::lookup::Lookup;
 
 /// The longest id that is taken, in bytes.
 pub const ID_BYTES_MAX: usize = 128;

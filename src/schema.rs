@@ -10,7 +10,7 @@ mod keys;
 mod read;
 mod reject;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use arrow::{
     array::{BooleanArray, RecordBatch},
@@ -21,7 +21,7 @@ use arrow::{
 use serde::{Deserialize, Serialize};
 
 pub use conform::{Error, conform};
-pub use keys::{KeySet, ReferenceSet, Screen, check_references};
+pub use keys::{Broken, KeySet, ReferenceSet, Screen, check_references};
 pub use reject::{Reject, Rule, rejects_batch};
 
 use crate::digest::Sha3Digest;
@@ -147,6 +147,20 @@ pub enum Unfit {
     Null,
 }
 
+/// How precise a date or time must at least be; a less precise one is unfit.
+///
+/// What is precise enough and leaves something open is read as the first day or instant it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// `2015`.
+    Year,
+    /// `2015-02`.
+    Month,
+    /// `2015-02-07`, where a time is wanted.
+    Day,
+}
+
 /// One column of a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Column {
@@ -163,6 +177,9 @@ pub struct Column {
     pub required: bool,
     /// What becomes of a cell that breaks a rule of the column's type, range or codes.
     pub unfit: Unfit,
+    /// What an ISO 8601 date or time may leave open; `None` for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
     /// What de-identification does to it; `None` leaves the role's default.
     pub deid: Option<KernelSpec>,
     /// The least value, inclusive, as text of the column's type.
@@ -186,6 +203,10 @@ pub struct TableSchema {
     pub table: String,
     /// What it holds, for people.
     pub description: Option<String>,
+    /// Whether it tells of no person, such as a list of care sites: its keys are checked against, and
+    /// none of it is released.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reference: bool,
     /// The data category for consent, such as `conditions`; the table's name unless said.
     pub category: String,
     /// Names of the columns whose values are unique together.
@@ -257,6 +278,12 @@ impl ConformedBatch {
     /// Returns, for each row, the line it begins on.
     pub fn lines(&self) -> &[u64] {
         &self.lines
+    }
+
+    /// Returns the rows of some lines alone.
+    pub fn only(&self, lines: &BTreeSet<u64>) -> Result<Self, ArrowError> {
+        let marks: Vec<bool> = self.lines.iter().map(|line| lines.contains(line)).collect();
+        self.clone().keep(&marks)
     }
 
     /// Keeps the rows that are marked.

@@ -102,6 +102,15 @@ impl<'f> Sheet<'f> {
     }
 }
 
+/// An item of a list that holds both.
+#[derive(Debug)]
+pub enum TextOrTable<'s, 't> {
+    /// A text.
+    Text(Text),
+    /// A table.
+    Table(Members<'s, 't>),
+}
+
 /// The members of one table, taken by name.
 #[derive(Debug)]
 pub struct Members<'s, 't> {
@@ -266,6 +275,30 @@ impl<'s, 't> Members<'s, 't> {
             self.wrong(key, value, "a table");
         }
         table.map(|table| self.within(key, table, value.span()))
+    }
+
+    /// Takes an array of strings and tables, such as `["a", { name = "b" }]`; `None` when it is
+    /// absent.
+    pub fn texts_or_tables(&self, key: &'static str) -> Option<Vec<TextOrTable<'s, 't>>> {
+        let value = self.ask(key)?;
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong(key, value, "an array of strings and tables");
+            return None;
+        };
+        let mut all = Vec::new();
+        for item in items {
+            match (item.get_ref().as_str(), item.get_ref().as_table()) {
+                (Some(text), _) => {
+                    let text = Text { value: text.to_owned(), span: item.span() };
+                    all.push(TextOrTable::Text(text));
+                }
+                (None, Some(table)) => {
+                    all.push(TextOrTable::Table(self.within(key, table, item.span())));
+                }
+                (None, None) => self.wrong(key, item, "an array of strings and tables"),
+            }
+        }
+        Some(all)
     }
 
     /// Opens an array of tables, `[[key]]`; empty when it is absent.

@@ -5,6 +5,8 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
+use super::Precision;
+
 const MICROS_A_SECOND: i64 = 1_000_000;
 const SECONDS_A_DAY: i64 = 86_400;
 
@@ -50,6 +52,30 @@ pub(super) fn timestamp(text: &str, format: Option<&str>) -> Option<i64> {
     naive
         .map(|at| at.and_utc().timestamp_micros())
         .or_else(|| DateTime::parse_from_str(text, format).ok().map(|at| at.timestamp_micros()))
+}
+
+/// Reads `YYYY`, `YYYY-MM` or `YYYY-MM-DD`, if that is precise enough, as its first day: days since
+/// 1970-01-01.
+pub(super) fn partial(text: &str, least: Precision) -> Option<i32> {
+    let (precision, rest) = match text.len() {
+        4 => (Precision::Year, "-01-01"),
+        7 => (Precision::Month, "-01"),
+        10 => (Precision::Day, ""),
+        _ => return None,
+    };
+    if precision < least {
+        return None;
+    }
+    let mut whole = [0; 10];
+    for (to, from) in whole.iter_mut().zip(text.bytes().chain(rest.bytes())) {
+        *to = from;
+    }
+    iso_date(&whole)
+}
+
+/// Reads the same as a first instant: microseconds since 1970-01-01T00:00:00Z.
+pub(super) fn partial_instant(text: &str, least: Precision) -> Option<i64> {
+    Some(i64::from(partial(text, least)?) * SECONDS_A_DAY * MICROS_A_SECOND)
 }
 
 /// Reads exactly so many digits from the front.
@@ -185,6 +211,29 @@ mod tests {
         for text in ["1970-01-01", "1970-01-01T24:00:00Z", "1970-01-01T12:00:00 Z", "12:00"] {
             assert_eq!(timestamp(text, None), None, "{text} would be a guess");
         }
+    }
+
+    #[test]
+    fn a_partial_date_is_its_first_day_if_it_is_precise_enough() {
+        use Precision::{Day, Month, Year};
+        for (text, least, wanted) in [
+            ("2015", Year, Some("2015-01-01")),
+            ("2015-02", Year, Some("2015-02-01")),
+            ("2015-02-07", Year, Some("2015-02-07")),
+            ("2015-02", Month, Some("2015-02-01")),
+            ("2015", Month, None),
+            ("2015-02", Day, None),
+            ("2015-13", Year, None),
+            ("20x5", Year, None),
+            ("2015-2", Year, None),
+            ("2015-02-30", Day, None),
+            ("2015-02-07T10:00:00Z", Year, None),
+        ] {
+            let wanted = wanted.and_then(|text| date(text, None));
+            assert_eq!(partial(text, least), wanted, "{text} would become some other day");
+        }
+        let midnight = timestamp("2015-02-07T00:00:00Z", None);
+        assert_eq!(partial_instant("2015-02-07", Day), midnight);
     }
 
     #[test]

@@ -212,7 +212,10 @@ fn typed(
             walk.run(
                 causes,
                 &what,
-                |text| cell::date(text, dates),
+                |text| {
+                    let partial = || cell::partial(text, column.precision?);
+                    cell::date(text, dates).or_else(partial)
+                },
                 |value| out.append_option(value),
             );
             Arc::new(out.finish())
@@ -221,7 +224,10 @@ fn typed(
             let mut out = TimestampMicrosecondBuilder::with_capacity(rows);
             let wanted = times.unwrap_or("YYYY-MM-DDTHH:MM:SSZ");
             let what = format!("a timestamp of the form {wanted}");
-            let read = |text: &str| cell::timestamp(text, times);
+            let read = |text: &str| {
+                let partial = || cell::partial_instant(text, column.precision?);
+                cell::timestamp(text, times).or_else(partial)
+            };
             walk.run(causes, &what, read, |value| out.append_option(value));
             Arc::new(out.finish())
         }
@@ -266,7 +272,8 @@ impl Walk<'_> {
             };
             if let Some(rule) = broken {
                 if self.column.unfit == Unfit::Reject {
-                    causes.add(row, rule, || self.reason(rule, what, text.len()));
+                    let reason = || self.reason(&rule, what, text.len());
+                    causes.add(row, rule.clone(), reason);
                 }
                 push(None);
             } else {
@@ -275,8 +282,8 @@ impl Walk<'_> {
         }
     }
 
-    fn reason(&self, rule: Rule, what: &str, bytes: usize) -> String {
-        if rule == Rule::Type {
+    fn reason(&self, rule: &Rule, what: &str, bytes: usize) -> String {
+        if *rule == Rule::Type {
             format!("not {what}, {bytes} bytes")
         } else {
             broken(self.column, rule, bytes)
@@ -285,8 +292,8 @@ impl Walk<'_> {
 }
 
 /// Says which bound or list a cell breaks; never the cell.
-fn broken(column: &Column, rule: Rule, bytes: usize) -> String {
-    if rule == Rule::Code {
+fn broken(column: &Column, rule: &Rule, bytes: usize) -> String {
+    if *rule == Rule::Code {
         return format!("none of the {} codes, {bytes} bytes", column.codes.len());
     }
     match (&column.min, &column.max) {
@@ -336,7 +343,10 @@ fn strings(
             continue;
         };
         match column.unfit {
-            Unfit::Reject => causes.add(row, rule, || broken(column, rule, text.len())),
+            Unfit::Reject => {
+                let reason = || broken(column, &rule, text.len());
+                causes.add(row, rule.clone(), reason);
+            }
             Unfit::Null => {
                 let valid = emptied.get_or_insert_with(|| {
                     (0..cells.len()).map(|row| cells.is_valid(row)).collect()
@@ -377,7 +387,10 @@ fn nulled(cells: &StringArray, nulls: &[String]) -> StringArray {
 mod tests {
     use std::{ops::ControlFlow, path::Path};
 
-    use arrow::{array::AsArray as _, datatypes::Float64Type};
+    use arrow::{
+        array::AsArray as _,
+        datatypes::{Date32Type, Float64Type, TimestampMicrosecondType},
+    };
 
     use super::*;
     use crate::source::{Format, Options, read_all};
@@ -414,7 +427,11 @@ range = { max = 100 }
 "#;
 
     fn run(csv: &str) -> Result<(ConformedBatch, Vec<Reject>), Error> {
-        let schema = Arc::new(TableSchema::read(Path::new("s.toml"), SCHEMA).unwrap());
+        run_with(SCHEMA, csv)
+    }
+
+    fn run_with(schema: &str, csv: &str) -> Result<(ConformedBatch, Vec<Reject>), Error> {
+        let schema = Arc::new(TableSchema::read(Path::new("s.toml"), schema).unwrap());
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("visits.csv");
         std::fs::write(&file, csv).unwrap();
@@ -441,8 +458,10 @@ range = { max = 100 }
             NULL,6,,,\n\
             p2,7,NULL,NULL,7\n")
         .unwrap();
-        let told: Vec<_> =
-            rejects.iter().map(|r| (r.line, r.column.as_deref().unwrap_or("-"), r.rule)).collect();
+        let told: Vec<_> = rejects
+            .iter()
+            .map(|r| (r.line, r.column.as_deref().unwrap_or("-"), r.rule.clone()))
+            .collect();
         let wanted = [
             (3, "who", Rule::Required),
             (4, "id", Rule::Type),
@@ -469,6 +488,43 @@ range = { max = 100 }
         let values = batch.rows().column(4).as_primitive::<Float64Type>();
         let values: Vec<_> = values.iter().collect();
         assert_eq!(values, [None, None, Some(99.5)], "an address would be released");
+    }
+
+    #[test]
+    fn fhir_times_become_utc_and_partial_ones_are_read_or_emptied_as_the_schema_says() {
+        const FHIR: &str = r#"
+table = "visits"
+[[column]]
+name = "who"
+type = "string"
+role = "person"
+[[column]]
+name = "born"
+type = "date"
+role = "quasi"
+precision = "year"
+[[column]]
+name = "start"
+type = "timestamp"
+role = "quasi"
+unfit = "null"
+precision = "day"
+"#;
+        let csv = "who,born,start\n\
+            p1,1992,2020-03-01T00:30:00+02:00\n\
+            p2,1992-03,2020-03-01\n\
+            p3,1992-03-30,2020-03\n\
+            p4,92,2020\n";
+        let (batch, rejects) = run_with(FHIR, csv).unwrap();
+        assert_eq!(rejects.iter().map(|r| r.line).collect::<Vec<_>>(), [5], "92 is no year");
+        let day = |text| cell::date(text, None);
+        let born: Vec<_> = batch.rows().column(1).as_primitive::<Date32Type>().iter().collect();
+        assert_eq!(born, ["1992-01-01", "1992-03-01", "1992-03-30"].map(day), "another birthday");
+        let at = |text| cell::timestamp(text, None);
+        let starts = batch.rows().column(2).as_primitive::<TimestampMicrosecondType>();
+        let starts: Vec<_> = starts.iter().collect();
+        let utc = [at("2020-02-29T22:30:00Z"), at("2020-03-01T00:00:00Z"), None];
+        assert_eq!(starts, utc, "a month would become an instant, or an offset be lost");
     }
 
     #[test]
@@ -526,7 +582,7 @@ range = { max = 100 }
         let screen = Screen::new(duplicates).references(1, missing);
         let (kept, rejects) = screen.apply(1, two).unwrap();
         assert_eq!(kept.rows().num_rows(), 0);
-        let rules: Vec<_> = rejects.iter().map(|r| (r.line, r.rule)).collect();
+        let rules: Vec<_> = rejects.iter().map(|r| (r.line, r.rule.clone())).collect();
         assert_eq!(rules, [(2, Rule::KeyDuplicate), (3, Rule::ForeignKey)]);
         let (kept, rejects) = screen.apply(0, one).unwrap();
         assert_eq!((kept.lines(), rejects.len()), ([2, 3].as_slice(), 1));

@@ -164,17 +164,29 @@ impl ReferenceSet {
     }
 }
 
+/// A row that broke a rule of quality.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The rule's name.
+    pub rule: Arc<str>,
+    /// The column, where one is at fault.
+    pub column: Option<String>,
+    /// Why, for people; never the value.
+    pub reason: String,
+}
+
 /// What is known of a table once all its parts were seen: rows to take out of later passes.
 #[derive(Debug, Clone, Default)]
 pub struct Screen {
     duplicates: BTreeMap<Place, Place>,
     missing: BTreeMap<usize, ReferenceSet>,
+    broken: BTreeMap<Place, Broken>,
 }
 
 impl Screen {
     /// Makes a screen of duplicates ([`KeySet::duplicates`]).
     pub fn new(duplicates: BTreeMap<(u64, u64), (u64, u64)>) -> Self {
-        Self { duplicates, missing: BTreeMap::new() }
+        Self { duplicates, ..Self::default() }
     }
 
     /// Adds the references of a column that lead nowhere ([`ReferenceSet::missing`]).
@@ -186,9 +198,16 @@ impl Screen {
         self
     }
 
+    /// Adds rows that broke rules of quality, by the place of their file and their line.
+    #[must_use]
+    pub fn broken(mut self, broken: BTreeMap<(u64, u64), Broken>) -> Self {
+        self.broken.extend(broken);
+        self
+    }
+
     /// Returns whether it takes nothing out.
     pub fn is_empty(&self) -> bool {
-        self.duplicates.is_empty() && self.missing.is_empty()
+        self.duplicates.is_empty() && self.missing.is_empty() && self.broken.is_empty()
     }
 
     /// Takes the bad rows out of a batch; `file` is the place that [`KeySet::gather`] was given.
@@ -233,6 +252,13 @@ impl Screen {
                     let name = name.map(|column| column.name.clone());
                     rejects.push(reject(line, name, Rule::ForeignKey, reason));
                 }
+            }
+        }
+        for (mark, &line) in marks.iter_mut().zip(batch.lines()) {
+            if *mark && let Some(Broken { rule, column, reason }) = self.broken.get(&(file, line)) {
+                *mark = false;
+                let rule = Rule::Quality(Arc::clone(rule));
+                rejects.push(reject(line, column.clone(), rule, reason.clone()));
             }
         }
         rejects.sort_by_key(|reject| reject.line);

@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-use super::{Column, ColumnType, KernelSpec, Role, TableSchema, Unfit, cell, kernel};
+use super::{Column, ColumnType, KernelSpec, Precision, Role, TableSchema, Unfit, cell, kernel};
 use crate::{
     digest::{Sha3Digest, canonical_digest},
     fault::{Choice, Fault, Members, Sheet, Text},
@@ -36,6 +36,9 @@ const ROLES: &Choice<Role> = &[
     ("measure", Role::Measure),
     ("drop", Role::Drop),
 ];
+
+const PRECISIONS: &Choice<Precision> =
+    &[("year", Precision::Year), ("month", Precision::Month), ("day", Precision::Day)];
 
 const UNFIT: &Choice<Unfit> = &[("reject", Unfit::Reject), ("null", Unfit::Null)];
 
@@ -91,6 +94,7 @@ fn read_table(sheet: &Sheet<'_>, top: Members<'_, '_>, file: &Path) -> Option<Ta
         );
     }
     let description = top.text("description").map(|text| text.value);
+    let reference = top.flag("reference").unwrap_or(false);
     let category = top.text("category").map(|text| text.value);
     let nulls: Vec<String> =
         top.texts("null").unwrap_or_default().into_iter().map(|text| text.value).collect();
@@ -110,7 +114,11 @@ fn read_table(sheet: &Sheet<'_>, top: Members<'_, '_>, file: &Path) -> Option<Ta
 
     // A column at fault is not missing as well.
     let whole = columns.len() == top.tables("column").len();
-    check_persons(sheet, &columns, whole, top_span(table.as_ref()));
+    if reference {
+        check_reference(sheet, &columns);
+    } else {
+        check_persons(sheet, &columns, whole, top_span(table.as_ref()));
+    }
     check_names(sheet, &columns);
     for part in &key {
         if !names.contains(&part.value) {
@@ -125,6 +133,7 @@ fn read_table(sheet: &Sheet<'_>, top: Members<'_, '_>, file: &Path) -> Option<Ta
         category: category.unwrap_or_else(|| table.clone()),
         table,
         description,
+        reference,
         key: key.into_iter().map(|text| text.value).collect(),
         columns: columns.into_iter().map(|(column, _)| column).collect(),
         nulls: nulls.into_iter().filter(|text| !text.is_empty()).collect(),
@@ -182,6 +191,8 @@ fn read_column(
     let code_system = members.text("code_system").map(|text| text.value);
     let references = members.text("references");
     let unfit = members.choice("unfit", UNFIT).unwrap_or_default();
+    let precision = members.choice("precision", PRECISIONS);
+    let precision_span = members.value_span("precision");
     members.text("description");
 
     if let Some(references) = references.as_ref() {
@@ -240,6 +251,16 @@ fn read_column(
             sheet.fault(code.span.clone(), format!("not a value of type `{word}`"));
         }
     }
+    let leaves_open = match kind {
+        ColumnType::Date => dates.is_none() && precision != Some(Precision::Day),
+        ColumnType::Timestamp => times.is_none(),
+        ColumnType::String | ColumnType::Int | ColumnType::Float | ColumnType::Bool => false,
+    };
+    if precision.is_some() && !leaves_open {
+        let message = format!("a column of type `{word}` has no such precision");
+        let hint = "dates take `year` and `month`, timestamps `day` too, where no format is given";
+        sheet.fault_hint(precision_span, message, hint);
+    }
     if unfit == Unfit::Null && (role == Role::Person || required == Some(true)) {
         sheet.fault(unfit_span, "a column that must not be empty cannot empty its cells");
     }
@@ -263,6 +284,7 @@ fn read_column(
         role,
         required: required.unwrap_or(role == Role::Person),
         unfit,
+        precision,
         deid,
         min: min.map(|text| text.value),
         max: max.map(|text| text.value),
@@ -300,6 +322,17 @@ fn check_persons(
     }
     for (_, places) in persons {
         sheet.fault(places.role.clone(), "a second column with the role `person`");
+    }
+}
+
+/// Checks that nothing of a table that tells of no person would be released.
+fn check_reference(sheet: &Sheet<'_>, columns: &[(Column, Places)]) {
+    for (_, places) in columns.iter().filter(|(column, _)| column.role != Role::Drop) {
+        sheet.fault_hint(
+            places.role.clone(),
+            "a reference table releases nothing",
+            "give its columns the role `drop`; rows of people need a column of role `person`",
+        );
     }
 }
 

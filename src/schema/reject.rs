@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::RowFaultKind;
 
 /// The rule that a row breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// More or fewer cells than the header.
@@ -37,11 +37,15 @@ pub enum Rule {
     KeyDuplicate,
     /// A reference to a row that is not there.
     ForeignKey,
+    /// No FHIR resource, or one without a type or an id.
+    Resource,
+    /// A rule of quality, by its name.
+    Quality(Arc<str>),
 }
 
 impl Rule {
     /// Returns its name, as reports write it.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Columns => "columns",
             Self::Encoding => "encoding",
@@ -53,6 +57,8 @@ impl Rule {
             Self::Code => "code",
             Self::KeyDuplicate => "key-duplicate",
             Self::ForeignKey => "foreign-key",
+            Self::Resource => "resource",
+            Self::Quality(name) => name,
         }
     }
 }
@@ -70,6 +76,8 @@ impl From<RowFaultKind> for Rule {
             RowFaultKind::Encoding => Self::Encoding,
             RowFaultKind::Syntax => Self::Syntax,
             RowFaultKind::Length => Self::Length,
+            RowFaultKind::Resource => Self::Resource,
+            RowFaultKind::Value => Self::Type,
         }
     }
 }
