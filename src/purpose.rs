@@ -1,11 +1,26 @@
 //! What data may be used for: the terms of the GA4GH Data Use Ontology, and which covers which.
 //!
-//! Comes in: `DUO:0000006` and the like. Goes out: [`Purpose`], and whether a grant [`permits`] a use.
+//! Comes in: `DUO:0000006` and the like. Goes out: [`Purpose`], whether a grant [`permits`] a use,
+//! and how a study is judged by a dataset's terms ([`judge`]).
 //! Never: an unknown code, a modifier alone or a condition nobody promised to keep that permits.
+
+mod claims;
+mod data_use;
+mod matching;
+mod ontology;
+mod verdict;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    claims::{ClaimError, Claims, Organisation, Promise},
+    data_use::{DataTerm, DataUse, DataUseError, Limits},
+    matching::{Study, covers_kind, judge},
+    ontology::{Diseases, OntologyError},
+    verdict::{Effect, Reason, Verdict},
+};
 
 /// A DUO term, such as `DUO:0000006` (health, medical or biomedical research); disease specific
 /// research may name its disease: `DUO:0000007=MONDO:0005148`.
@@ -150,6 +165,20 @@ impl Purpose {
             Some(term) if term.shorthand.is_empty() => term.label.to_owned(),
             Some(term) => format!("{} ({})", term.label, term.shorthand),
             None => self.0.clone(),
+        }
+    }
+
+    /// Returns the disease that a disease specific purpose names.
+    pub fn disease(&self) -> Option<&str> {
+        match self.permission() {
+            Some(Permission::Disease(disease)) => disease,
+            Some(
+                Permission::NoRestriction
+                | Permission::GeneralResearch
+                | Permission::Health
+                | Permission::Ancestry,
+            )
+            | None => None,
         }
     }
 

@@ -6,9 +6,9 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::{
-    instant::Instant,
+    instant::{Date, Instant},
     party::{IdError, InstitutionId, ResearcherId},
-    purpose::{Purpose, covers, permits},
+    purpose::{ClaimError, Claims, Purpose, Study, covers, permits},
     signed_note::{self, Signer, Verifier, open_note},
 };
 
@@ -114,6 +114,9 @@ pub enum FaultKind {
     /// No instant.
     #[error("holds no instant like 2026-11-22T09:30:00Z")]
     Instant,
+    /// A claim of the study does not fit.
+    #[error("{0}")]
+    Claim(ClaimError),
     /// A line feed is missing at the end, or there is a carriage return.
     #[error("does not end in one line feed")]
     LineEnd,
@@ -130,6 +133,8 @@ pub struct PassRequest {
     pub datasets: BTreeSet<String>,
     /// What for.
     pub purposes: BTreeSet<Purpose>,
+    /// What the steward was shown of the study.
+    pub claims: Claims,
     /// Until when, exclusive.
     pub expires: Instant,
 }
@@ -150,6 +155,7 @@ pub struct Grant {
     dataset: String,
     purpose: Purpose,
     conditions: Vec<Purpose>,
+    claims: Claims,
 }
 
 impl Grant {
@@ -179,6 +185,17 @@ impl Grant {
         let mut asked = self.conditions.clone();
         asked.push(self.purpose.clone());
         permits(granted, &asked)
+    }
+
+    /// Returns the study as a dataset's terms judge it on a day.
+    pub fn study(&self, day: Date) -> Study<'_> {
+        Study {
+            purpose: Some(&self.purpose),
+            day,
+            researcher: Some(&self.researcher),
+            institution: self.institution.as_ref(),
+            claims: &self.claims,
+        }
     }
 }
 
@@ -231,6 +248,9 @@ impl Pass {
         for purpose in &self.request.purposes {
             let _ = writeln!(text, "purpose {purpose}");
         }
+        for (name, value) in self.request.claims.lines() {
+            let _ = writeln!(text, "{name} {value}");
+        }
         let _ = writeln!(text, "issued {}", self.issued);
         let _ = writeln!(text, "expires {}", self.request.expires);
         let _ = writeln!(text, "id {}", self.id);
@@ -282,6 +302,7 @@ impl Pass {
             dataset,
             purpose,
             conditions: conditions.into_iter().collect(),
+            claims: self.request.claims.clone(),
         })
     }
 
@@ -334,6 +355,7 @@ struct Lines {
     institution: Option<InstitutionId>,
     datasets: BTreeSet<String>,
     purposes: BTreeSet<Purpose>,
+    claims: Claims,
     issued: Option<Instant>,
     expires: Option<Instant>,
     id: Option<String>,
@@ -379,7 +401,10 @@ impl Lines {
             "issued" => once(&mut self.issued, instant()?),
             "expires" => once(&mut self.expires, instant()?),
             "id" => once(&mut self.id, value.to_owned()),
-            _ => Err(FaultKind::Unknown),
+            _ => match self.claims.take(name, value) {
+                Some(taken) => taken.map_err(FaultKind::Claim),
+                None => Err(FaultKind::Unknown),
+            },
         }
     }
 
@@ -392,6 +417,7 @@ impl Lines {
             institution: self.institution,
             datasets: self.datasets,
             purposes: self.purposes,
+            claims: self.claims,
             expires: self.expires.ok_or(Error::Incomplete("an end"))?,
         };
         let issued = self.issued.ok_or(Error::Incomplete("a beginning"))?;
@@ -428,6 +454,19 @@ mod tests {
     #[test]
     fn a_pass_reads_back_as_it_was_written() {
         assert_eq!(Pass::parse(TEXT).unwrap().text(), TEXT);
+    }
+
+    #[test]
+    fn claims_are_signed_lines_and_a_pass_without_any_stays_as_it_was() {
+        let claims = "organisation non-profit\ncountry DE\nethics IRB-7\naccepts publication\n";
+        let text = TEXT.replace("issued", &format!("{claims}issued"));
+        let pass = Pass::parse(&text).unwrap();
+        assert_eq!(pass.text(), text);
+        assert_eq!(pass.request().claims.ethics.as_deref(), Some("IRB-7"));
+        assert_eq!(Pass::parse(TEXT).unwrap().request().claims, Claims::default());
+        let twice = TEXT.replace("issued", "country DE\ncountry FR\nmethods maybe\nissued");
+        let Error::Lines(faults) = Pass::parse(&twice).unwrap_err() else { panic!("not lines") };
+        assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [8, 9]);
     }
 
     #[test]
