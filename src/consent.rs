@@ -5,7 +5,7 @@
 //!
 //! The register is append-only and bi-temporal. A grant says what a person permits (purposes,
 //! institutions, categories) on which days; a withdrawal takes back, from its day on, every grant
-//! decided until then that it touches. A decision is known from the later of its own instant and
+//! decided until then that it touches; an opt-out overrules all grants until an opt-in. A decision is known from the later of its own instant and
 //! the instant it was recorded, so what stood at a past instant can always be worked out again.
 
 mod admission;
@@ -13,7 +13,9 @@ mod admit;
 mod batch;
 mod error;
 mod event;
+pub mod fhir;
 mod import;
+mod linked;
 mod people;
 mod register;
 #[cfg(test)]
@@ -30,7 +32,7 @@ pub use self::{
     batch::{Batch, Commit, Object, prepare},
     error::Error,
     event::{Action, Event, EventError, Terms},
-    import::{Fault, InputFormat, read},
+    import::{Fault, InputFormat, Linked, read},
     people::People,
     register::{Held, Register},
     standing::{Decision, Explanation, Refusal},

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use sha3::{Digest as _, Sha3_256};
 
 use super::{
+    linked::{self, Linked},
     people::People,
     register::{Register, all_permit, uses},
     standing::{Decision, Fit, View, judge},
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     digest::Sha3Digest,
     instant::{Date, Instant},
+    linkage::PersonIndex,
     party::{ContributorId, InstitutionId},
     purpose::Purpose,
 };
@@ -43,6 +45,8 @@ pub struct Admission {
     // For each cell, in order, one decision a person.
     decisions: Vec<Vec<Decision>>,
     commit: u64,
+    // Whose records an institution's own ids name, where the run is linked.
+    linked: Option<Arc<Linked>>,
 }
 
 impl Admission {
@@ -70,7 +74,27 @@ impl Admission {
             decisions.push((0..count).into_par_iter().map(person).collect());
         }
         let people = Arc::clone(register.people());
-        Self { people, purposes, cells, decisions, commit: register.commit() }
+        Self { people, purposes, cells, decisions, commit: register.commit(), linked: None }
+    }
+
+    /// Takes the cells of person columns for institutions' own ids from now on, and asks the person
+    /// index whose they are. Of several ids of one person that have decisions, all must permit.
+    #[must_use]
+    pub fn link(mut self, index: Arc<PersonIndex>) -> Self {
+        for decisions in &mut self.decisions {
+            linked::strictest(&self.people, &index, decisions);
+        }
+        self.linked = Some(Arc::new(Linked::new(&self.people, index)));
+        self
+    }
+
+    pub(super) fn linked(&self) -> Option<&Linked> {
+        self.linked.as_deref()
+    }
+
+    /// Returns the number of the newest commit of the person index, where the run is linked.
+    pub fn linkage_commit(&self) -> Option<u64> {
+        self.linked.as_ref().map(|linked| linked.index().commit())
     }
 
     /// Returns everyone known, sorted; an index of the roster is a position here.
@@ -147,6 +171,12 @@ impl Admission {
             line.extend(columns.iter_mut().filter_map(Iterator::next).map(|d| d.code()));
             line.extend_from_slice(id.as_str().as_bytes());
             text(&line);
+        }
+        if let Some(linked) = &self.linked {
+            text(b"almoner/linked/v1");
+            let mut institutions: Vec<_> = self.cells.iter().map(|(id, _)| id).collect();
+            institutions.dedup();
+            linked.each(&institutions, &mut text);
         }
         Sha3Digest(hasher.finalize().into())
     }

@@ -13,10 +13,12 @@ use arrow::{
 use super::{
     AdmittedBatch,
     admission::Admission,
+    linked::Own,
+    people::People,
     standing::{Decision, Refusal},
 };
 use crate::{
-    party::InstitutionId,
+    party::{ContributorId, InstitutionId},
     schema::{ConformedBatch, TableSchema},
 };
 
@@ -30,8 +32,9 @@ pub struct Admitted {
 }
 
 /// Lets those rows go on whose person consented. A person's id is `namespace:cell`, or the cell
-/// where the namespace is empty. A row without a person, of a stranger, or of an institution or
-/// category that the admission was not made for is refused.
+/// where the namespace is empty; where the admission is linked, the cell is the institution's own
+/// id and the person index says whose. A row without a person, of a stranger, or of an institution
+/// or category that the admission was not made for is refused.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a station takes its batch: what it refuses cannot be used again"
@@ -54,8 +57,11 @@ fn sift(
 ) -> Admitted {
     let person = schema.person().and_then(|at| rows.columns().get(at));
     let decisions = admission.decisions(institution, &schema.category);
-    let mut sieve =
-        Sieve::new(admission, decisions.unwrap_or_default(), namespace, rows.num_rows());
+    let (roll, namespace) = match admission.linked() {
+        Some(linked) => (Roll::Linked(linked.of(institution)), ""),
+        None => (Roll::Register(admission.known()), namespace),
+    };
+    let mut sieve = Sieve::new(roll, decisions.unwrap_or_default(), namespace, rows.num_rows());
     match person {
         Some(column) => sieve.column(column),
         None => sieve.refuse(Refusal::NoConsent, rows.num_rows()),
@@ -87,8 +93,46 @@ struct Run<T> {
     candidate: u64,
 }
 
+/// Who is looked up: the register's ids, or an institution's own.
+#[derive(Clone, Copy)]
+enum Roll<'a> {
+    Register(&'a People),
+    Linked(Option<Own<'a>>),
+}
+
+impl Roll<'_> {
+    #[inline]
+    fn hash(&self, id: &str) -> u64 {
+        match self {
+            Self::Register(people) => people.lookup().hash(id),
+            Self::Linked(own) => own.map_or(0, |own| own.lookup().hash(id)),
+        }
+    }
+
+    #[inline]
+    fn candidate(&self, hash: u64) -> u64 {
+        match self {
+            Self::Register(people) => people.lookup().candidate(hash),
+            Self::Linked(own) => own.map_or(0, |own| own.lookup().candidate(hash)),
+        }
+    }
+
+    /// Returns the index of the person whose id it is.
+    #[inline]
+    fn search(&self, hash: u64, candidate: u64, id: &str) -> Result<u32, Refusal> {
+        match self {
+            Self::Register(people) => {
+                let own = |at: usize| people.ids().get(at).map(ContributorId::as_str);
+                people.lookup().search(hash, candidate, id, own).ok_or(Refusal::NoConsent)
+            }
+            Self::Linked(None) => Err(Refusal::NotLinked),
+            Self::Linked(Some(own)) => own.search(hash, candidate, id),
+        }
+    }
+}
+
 struct Sieve<'a> {
-    admission: &'a Admission,
+    roll: Roll<'a>,
     decisions: &'a [Decision],
     id: String,
     prefix: usize,
@@ -98,19 +142,14 @@ struct Sieve<'a> {
 }
 
 impl<'a> Sieve<'a> {
-    fn new(
-        admission: &'a Admission,
-        decisions: &'a [Decision],
-        namespace: &str,
-        rows: usize,
-    ) -> Self {
+    fn new(roll: Roll<'a>, decisions: &'a [Decision], namespace: &str, rows: usize) -> Self {
         let mut id = String::with_capacity(namespace.len() + 64);
         if !namespace.is_empty() {
             id.push_str(namespace);
             id.push(':');
         }
         Self {
-            admission,
+            roll,
             decisions,
             prefix: id.len(),
             id,
@@ -159,38 +198,42 @@ impl<'a> Sieve<'a> {
 
     /// Looks runs up in three sweeps, so that misses of the cache overlap.
     fn runs<T: Copy>(&mut self, runs: &mut Vec<Run<T>>, write: impl Fn(&mut String, T)) {
-        let people = self.admission.known();
+        let roll = self.roll;
         for run in runs.iter_mut() {
             if let Some(cell) = run.cell {
                 self.id.truncate(self.prefix);
                 write(&mut self.id, cell);
-                run.hash = people.hash(&self.id);
+                run.hash = roll.hash(&self.id);
             }
         }
         for run in runs.iter_mut() {
-            run.candidate = people.candidate(run.hash);
+            run.candidate = roll.candidate(run.hash);
         }
         for run in runs.drain(..) {
-            let index = run.cell.and_then(|cell| {
-                self.id.truncate(self.prefix);
-                write(&mut self.id, cell);
-                people.search(run.hash, run.candidate, &self.id)
-            });
-            self.person(index, run.rows);
+            let found = match run.cell {
+                Some(cell) => {
+                    self.id.truncate(self.prefix);
+                    write(&mut self.id, cell);
+                    roll.search(run.hash, run.candidate, &self.id)
+                }
+                None => Err(Refusal::NoConsent),
+            };
+            self.person(found, run.rows);
         }
     }
 
-    fn person(&mut self, index: Option<u32>, rows: usize) {
-        let decided = index.and_then(|index| {
-            let decision = self.decisions.get(usize::try_from(index).ok()?)?;
-            Some((index, *decision))
-        });
+    fn person(&mut self, found: Result<u32, Refusal>, rows: usize) {
+        let index = match found {
+            Ok(index) => index,
+            Err(refusal) => return self.refuse(refusal, rows),
+        };
+        let decided = usize::try_from(index).ok().and_then(|at| self.decisions.get(at));
         match decided {
-            Some((index, Decision::Permit)) => {
+            Some(Decision::Permit) => {
                 self.keep.append_n(rows, true);
                 self.people.extend(std::iter::repeat_n(index, rows));
             }
-            Some((_, Decision::Refuse(refusal))) => self.refuse(refusal, rows),
+            Some(Decision::Refuse(refusal)) => self.refuse(*refusal, rows),
             None => self.refuse(Refusal::NoConsent, rows),
         }
     }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error,
-    event::{Action, Event},
+    event::Event,
     people::People,
     register::{Register, days},
 };
@@ -60,9 +60,9 @@ pub struct Commit {
     pub events: Object,
     /// The people it was the first to tell of, each with their key.
     pub contributors: Option<Object>,
-    /// How many of its events are grants.
+    /// How many of its events give: grants and opt-ins.
     pub grants: u64,
-    /// How many are withdrawals.
+    /// How many take: withdrawals and opt-outs.
     pub withdrawals: u64,
     /// The RFC 6962 root over the sorted commitments of its events.
     pub root: Sha256,
@@ -81,9 +81,9 @@ pub struct Batch {
     pub contributors: Option<(Object, Bytes)>,
     /// How many people are new.
     pub people_new: u64,
-    /// How many events are grants.
+    /// How many events give: grants and opt-ins.
     pub grants: u64,
-    /// How many are withdrawals.
+    /// How many take: withdrawals and opt-outs.
     pub withdrawals: u64,
     /// The root over the commitments of its events.
     pub root: Sha256,
@@ -149,7 +149,7 @@ pub fn prepare(
         events.par_iter().enumerate().map(leaf).collect::<Result<_, Error>>()?;
     // Sorted, so that the root tells nothing of the order of people in a file.
     leaves.par_sort_unstable();
-    let count = |action: Action| events.iter().filter(|e| e.action() == action).count() as u64;
+    let grants = events.iter().filter(|event| event.action().gives()).count() as u64;
     let contributors = if people.is_empty() {
         None
     } else {
@@ -160,8 +160,8 @@ pub fn prepare(
         events: object("events", &self::events(events, first, recorded_at, source)?)?,
         contributors,
         people_new: people.len() as u64,
-        grants: count(Action::Grant),
-        withdrawals: count(Action::Withdraw),
+        grants,
+        withdrawals: events.len() as u64 - grants,
         root: tree::root(&leaves),
         purposes: events.iter().flat_map(|e| e.terms().purposes()).cloned().collect(),
     })
@@ -296,7 +296,7 @@ pub(super) fn read(vault: &Store, object: &Object) -> Result<Vec<RecordBatch>, E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consent::event::Terms;
+    use crate::consent::event::{Action, Terms};
 
     fn grant(id: &str) -> Event {
         Event::new(

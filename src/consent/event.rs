@@ -1,4 +1,4 @@
-//! One decision of one person: a grant or a withdrawal, and what it touches.
+//! One decision of one person: a grant, a withdrawal or an opt-out, and what it touches.
 //!
 //! Comes in: parsed parts. Goes out: an [`Event`] that is whole and in one spelling, so that equal
 //! decisions are equal values. Never: a grant without a permission, or a withdrawal that ends.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     instant::{Date, Instant},
     party::{ContributorId, ID_BYTES_MAX, InstitutionId},
-    purpose::Purpose,
+    purpose::{Purpose, covers},
 };
 
 /// What was decided.
@@ -21,23 +21,36 @@ pub enum Action {
     Grant,
     /// The person takes back.
     Withdraw,
+    /// The person keeps out of every secondary use, whatever was or will be granted.
+    OptOut,
+    /// The person ends an opt-out; what was granted holds again.
+    OptIn,
 }
 
 impl Action {
-    /// Returns `grant` or `withdraw`.
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Grant, Self::Withdraw, Self::OptOut, Self::OptIn];
+
+    /// Returns `grant`, `withdraw`, `opt-out` or `opt-in`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grant => "grant",
             Self::Withdraw => "withdraw",
+            Self::OptOut => "opt-out",
+            Self::OptIn => "opt-in",
         }
     }
 
-    /// Parses `grant` or `withdraw`.
+    /// Parses the action's name.
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "grant" => Some(Self::Grant),
-            "withdraw" => Some(Self::Withdraw),
-            _ => None,
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+
+    /// Says whether it gives, and so is committed after what takes.
+    pub fn gives(self) -> bool {
+        match self {
+            Self::Grant | Self::OptIn => true,
+            Self::Withdraw | Self::OptOut => false,
         }
     }
 }
@@ -130,6 +143,37 @@ impl Terms {
         Ok(Self { purposes, institutions, categories })
     }
 
+    /// Returns the same terms for these categories alone; `None` where there are none.
+    #[must_use]
+    pub fn limited(&self, categories: Vec<String>) -> Option<Self> {
+        Self::new(self.purposes.clone(), self.institutions.clone(), Some(categories)).ok()
+    }
+
+    /// Returns its permissions and institutions for all categories: what a withdrawal may name.
+    #[must_use]
+    pub fn of_all_categories(&self) -> Self {
+        let permissions = self.purposes.iter().filter(|purpose| purpose.is_permission());
+        Self {
+            purposes: permissions.cloned().collect(),
+            institutions: self.institutions.clone(),
+            categories: None,
+        }
+    }
+
+    /// Says whether there may be a use that both touch.
+    pub fn touch(&self, other: &Self) -> bool {
+        let purposes = self.purposes.is_empty()
+            || other.purposes.is_empty()
+            || self.purposes.iter().any(|own| {
+                other.purposes.iter().any(|its| covers(own, its) || covers(its, own) || own == its)
+            });
+        let institutions = match (&self.institutions, &other.institutions) {
+            (Some(own), Some(its)) => own.iter().any(|id| its.contains(id)),
+            (_, _) => true,
+        };
+        purposes && institutions
+    }
+
     /// Returns the purposes; empty means all (withdrawals only).
     pub fn purposes(&self) -> &[Purpose] {
         &self.purposes
@@ -213,8 +257,32 @@ impl Event {
                     return Err(fault("valid_until", "must be empty in a withdrawal"));
                 }
             }
+            Action::OptOut | Action::OptIn => {
+                if !terms.purposes.is_empty() {
+                    return Err(fault("purposes", "must be empty: an opt-out is of every purpose"));
+                }
+                if terms.institutions.is_some() {
+                    return Err(fault("institutions", "must be empty: an opt-out is of all"));
+                }
+                if terms.categories.is_some() {
+                    return Err(fault("categories", "must be empty: an opt-out is of all"));
+                }
+                if from > day {
+                    return Err(fault("valid_from", "of an opt-out is after its decision"));
+                }
+                if valid_until.is_some() {
+                    return Err(fault("valid_until", "must be empty; an opt-in ends an opt-out"));
+                }
+            }
         }
         Ok(Self { decided_at, contributor, action, terms, valid_from: from, valid_until })
+    }
+
+    /// Returns the same decision under another of its person's ids.
+    #[must_use]
+    pub fn of(mut self, contributor: ContributorId) -> Self {
+        self.contributor = contributor;
+        self
     }
 
     /// Returns whose decision it is.

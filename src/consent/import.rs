@@ -69,9 +69,24 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Reads all events of a file, or all its faults. An error is one of reading, not of content.
-pub fn read(input: impl Read, format: InputFormat) -> io::Result<Result<Vec<Event>, Vec<Fault>>> {
-    let mut lines = Lines::default();
+/// Says whom an institution's own id stands for; none where it is not linked.
+pub type Linked<'a> = dyn Fn(&str) -> Option<ContributorId> + 'a;
+
+/// Reads all events of a file, or all its faults. An error is one of reading, not of content. Where
+/// the file names people by an institution's own ids, `linked` says who that is; a decision of whom it
+/// does not know stands under the institution's own id, where it permits nothing of linked records.
+pub fn read(
+    input: impl Read,
+    format: InputFormat,
+    linked: Option<&Linked<'_>>,
+) -> io::Result<Result<Vec<Event>, Vec<Fault>>> {
+    let mut lines = Lines {
+        linked,
+        events: Vec::new(),
+        faults: Vec::new(),
+        terms: BTreeMap::new(),
+        key: String::new(),
+    };
     match format {
         InputFormat::Csv => lines.csv(input)?,
         InputFormat::Ndjson => lines.ndjson(io::BufReader::with_capacity(1 << 18, input))?,
@@ -79,15 +94,15 @@ pub fn read(input: impl Read, format: InputFormat) -> io::Result<Result<Vec<Even
     Ok(if lines.faults.is_empty() { Ok(lines.events) } else { Err(lines.faults) })
 }
 
-#[derive(Default)]
-struct Lines {
+struct Lines<'a> {
+    linked: Option<&'a Linked<'a>>,
     events: Vec<Event>,
     faults: Vec<Fault>,
     terms: BTreeMap<String, Arc<Terms>>,
     key: String,
 }
 
-impl Lines {
+impl Lines<'_> {
     fn fault(&mut self, line: u64, column: Option<&'static str>, reason: impl Into<String>) {
         self.faults.push(Fault::new(line, column, reason));
     }
@@ -237,13 +252,19 @@ impl Lines {
     fn line(&mut self, line: u64, texts: [&str; COLUMNS.len()]) {
         let before = self.faults.len();
         let [contributor, action, purposes, institutions, categories, from, until, decided] = texts;
-        let contributor = ContributorId::parse(contributor);
-        if let Err(error) = &contributor {
-            self.fault(line, Some("contributor"), format!("holds no id: {error}"));
+        let linked = self.linked.and_then(|linked| linked(contributor));
+        let contributor = linked.map_or_else(|| ContributorId::parse(contributor), Ok);
+        let contributor = contributor.map_err(|error| format!("holds no id: {error}"));
+        if let Err(reason) = &contributor {
+            self.fault(line, Some("contributor"), reason);
         }
         let action = Action::parse(action);
         if action.is_none() {
-            self.fault(line, Some("action"), "is neither `grant` nor `withdraw`");
+            self.fault(
+                line,
+                Some("action"),
+                "is none of `grant`, `withdraw`, `opt-out` and `opt-in`",
+            );
         }
         let terms = self.terms([purposes, institutions, categories]);
         if let Err(error) = &terms {
@@ -345,7 +366,7 @@ mod tests {
         "contributor,action,purposes,institutions,categories,valid_from,valid_until,decided_at\n";
 
     fn csv(text: &[u8]) -> Result<Vec<Event>, Vec<Fault>> {
-        read(text, InputFormat::Csv).unwrap()
+        read(text, InputFormat::Csv, None).unwrap()
     }
 
     #[test]
@@ -361,7 +382,7 @@ mod tests {
         );
         let events = csv(text.as_bytes()).unwrap();
         assert_eq!(events.len(), 2);
-        assert_eq!(events, read(lines.as_bytes(), InputFormat::Ndjson).unwrap().unwrap());
+        assert_eq!(events, read(lines.as_bytes(), InputFormat::Ndjson, None).unwrap().unwrap());
     }
 
     #[test]
@@ -410,11 +431,11 @@ mod tests {
             "\n",
             r#"{"contributor":"p","action":"withdraw","canary":1,"decided_at":"2026-01-01T09:00:00Z"}"#,
         );
-        let faults = read(lines.as_bytes(), InputFormat::Ndjson).unwrap().unwrap_err();
+        let faults = read(lines.as_bytes(), InputFormat::Ndjson, None).unwrap().unwrap_err();
         assert_eq!(faults.iter().map(|f| f.line).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert!(faults.iter().all(|f| !f.to_string().contains("canary")), "{faults:?}");
         let long = format!("{{\"x\":\"{}\"}}\n{{}}\n", "a".repeat(3 << 20));
-        let faults = read(long.as_bytes(), InputFormat::Ndjson).unwrap().unwrap_err();
+        let faults = read(long.as_bytes(), InputFormat::Ndjson, None).unwrap().unwrap_err();
         assert_eq!(faults.iter().map(|f| f.line).collect::<Vec<_>>(), [1, 2]);
     }
 }

@@ -21,7 +21,7 @@ use super::{
     batch,
     event::{Action, Event, Terms},
     people::People,
-    standing::{Decision, Explanation, Fit, Refusal, Use, View, judge, words},
+    standing::{Decision, Explanation, Fit, Refusal, Use, View, deciding, judge, words},
 };
 use crate::{
     instant::{Date, Instant},
@@ -53,7 +53,7 @@ pub(super) struct Row {
     pub(super) until: Option<i32>,
     pub(super) decided: i64,
     pub(super) recorded: i64,
-    seq: u64,
+    pub(super) seq: u64,
     source: u32,
 }
 
@@ -273,8 +273,11 @@ impl Register {
         on: Date,
         known_at: Instant,
     ) -> Explanation {
-        let stranger =
-            Explanation { decision: Decision::Refuse(Refusal::NoConsent), events: Vec::new() };
+        let stranger = Explanation {
+            decision: Decision::Refuse(Refusal::NoConsent),
+            deciding: None,
+            events: Vec::new(),
+        };
         let Some(person) = self.people.index(contributor.as_str()) else { return stranger };
         let rows = self.rows_of(person);
         let view = View::new(on, known_at);
@@ -292,7 +295,9 @@ impl Register {
             };
             Some((self.held(row)?, text))
         });
-        Explanation { decision, events: events.collect() }
+        let deciding =
+            uses.get(at).and_then(|wanted| deciding(rows, view, |terms| fit(wanted, terms)));
+        Explanation { decision, deciding, events: events.collect() }
     }
 
     pub(super) fn terms(&self) -> &[Arc<Terms>] {

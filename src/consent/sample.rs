@@ -45,6 +45,11 @@ pub(super) fn event(line: &str) -> Event {
 
 /// A register of batches, each recorded at an instant.
 pub(super) fn register(batches: &[(&str, Vec<Event>)]) -> Register {
+    register_from(batches, "test")
+}
+
+/// The same, of events from a source.
+pub(super) fn register_from(batches: &[(&str, Vec<Event>)], source: &str) -> Register {
     let mut people: Vec<_> = batches.iter().flat_map(|(_, e)| e).map(Event::contributor).collect();
     people.sort();
     people.dedup();
@@ -52,7 +57,7 @@ pub(super) fn register(batches: &[(&str, Vec<Event>)]) -> Register {
     let mut first = 1;
     let mut recorded = Vec::new();
     for (at, batch) in batches {
-        recorded.push(events(batch, first, instant(at), "test").unwrap());
+        recorded.push(events(batch, first, instant(at), source).unwrap());
         first += batch.len() as u64;
     }
     let people: Result<_, Error> = contributors(&keyed);

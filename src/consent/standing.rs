@@ -2,7 +2,8 @@
 //!
 //! The rule. A grant permits a use on a day when it covers purpose, institution and category, the
 //! day lies in `[valid_from, valid_until)`, and no withdrawal that touches the use was decided at or
-//! after the grant with effect on or before that day. So a withdrawal never permits more, a grant
+//! after the grant with effect on or before that day; and the person has not opted out, or opted in
+//! again after that. So a withdrawal or opt-out never permits more, a grant
 //! never permits less, and the order in which events were recorded does not matter.
 
 use std::fmt;
@@ -38,11 +39,16 @@ pub enum Refusal {
     Expired,
     /// The person took them back.
     Withdrawn,
+    /// The person keeps out of every secondary use.
+    OptedOut,
+    /// The person index does not know whose record it is. It stands last because the places of the
+    /// others stand in digests; no judgement of consents makes it.
+    NotLinked,
 }
 
 impl Refusal {
     /// All reasons, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::NoConsent,
         Self::PurposeNotConsented,
         Self::InstitutionNotConsented,
@@ -50,6 +56,8 @@ impl Refusal {
         Self::NotYetValid,
         Self::Expired,
         Self::Withdrawn,
+        Self::OptedOut,
+        Self::NotLinked,
     ];
 
     /// Returns the reason as it stands in reports, such as `not-yet-valid`.
@@ -62,6 +70,8 @@ impl Refusal {
             Self::NotYetValid => "not-yet-valid",
             Self::Expired => "expired",
             Self::Withdrawn => "withdrawn",
+            Self::OptedOut => "opted-out",
+            Self::NotLinked => "not-linked",
         }
     }
 
@@ -75,6 +85,8 @@ impl Refusal {
             Self::NotYetValid => "the consent begins on a later day",
             Self::Expired => "the consent has ended",
             Self::Withdrawn => "the person has withdrawn",
+            Self::OptedOut => "the person opted out of every secondary use",
+            Self::NotLinked => "the person index does not know whose record it is",
         }
     }
 }
@@ -109,6 +121,8 @@ impl Decision {
 pub struct Explanation {
     /// The decision.
     pub decision: Decision,
+    /// The number of the event that decided; none where there was nothing to decide by.
+    pub deciding: Option<u64>,
     /// Each event of the person, and what it did to this use.
     pub events: Vec<(Held, String)>,
 }
@@ -180,6 +194,9 @@ impl View {
 
 /// Judges one person's rows for one use.
 pub(super) fn judge(rows: &[Row], view: View, fit: impl Fn(u32) -> Fit) -> Decision {
+    if is_opted_out(rows, view) {
+        return Decision::Refuse(Refusal::OptedOut);
+    }
     let taken_back = last_withdrawal(rows, view, &fit);
     let mut nearest = None;
     for grant in rows.iter().filter(|row| row.action == Action::Grant && view.knows(row)) {
@@ -193,6 +210,38 @@ pub(super) fn judge(rows: &[Row], view: View, fit: impl Fn(u32) -> Fit) -> Decis
         (None, Some(_)) => Refusal::Withdrawn,
         (None, None) => Refusal::NoConsent,
     })
+}
+
+/// Finds the event by which [`judge`] came to its decision.
+pub(super) fn deciding(rows: &[Row], view: View, fit: impl Fn(u32) -> Fit) -> Option<u64> {
+    let known = || rows.iter().filter(|row| view.knows(row));
+    let decision = judge(rows, view, &fit);
+    let taken_back = last_withdrawal(rows, view, &fit);
+    let found = match decision {
+        Decision::Refuse(Refusal::OptedOut) => {
+            known().rfind(|row| row.action == Action::OptOut && row.from <= view.on)
+        }
+        Decision::Refuse(Refusal::Withdrawn) => known().find(|row| {
+            row.action == Action::Withdraw
+                && Some(row.decided) == taken_back
+                && row.from <= view.on
+                && fit(row.terms).withdrawal
+        }),
+        Decision::Permit | Decision::Refuse(_) => known().find(|row| {
+            row.action == Action::Grant
+                && verdict(row, view, fit(row.terms), taken_back) == decision
+        }),
+    };
+    found.map(|row| row.seq)
+}
+
+/// Says whether the last opt-out or opt-in in force is an opt-out; of two at one instant it is.
+fn is_opted_out(rows: &[Row], view: View) -> bool {
+    let last = |action: Action| {
+        let own = rows.iter().filter(|row| row.action == action);
+        own.filter(|row| view.knows(row) && row.from <= view.on).map(|row| row.decided).max()
+    };
+    last(Action::OptOut).is_some_and(|out| last(Action::OptIn).is_none_or(|back| back <= out))
 }
 
 /// Returns when the last withdrawal in force was decided that touches the use.
@@ -228,9 +277,19 @@ pub(super) fn words(row: &Row, rows: &[Row], view: View, fit: impl Fn(u32) -> Fi
         Action::Withdraw if !fit(row.terms).withdrawal => "does not touch this use".to_owned(),
         Action::Withdraw if row.from > view.on => "takes effect on a later day".to_owned(),
         Action::Withdraw => "takes back every grant decided until then".to_owned(),
+        Action::OptOut | Action::OptIn if row.from > view.on => {
+            "takes effect on a later day".to_owned()
+        }
+        Action::OptOut if is_opted_out(rows, view) => "denies every secondary use".to_owned(),
+        Action::OptOut => "was ended by an opt-in".to_owned(),
+        Action::OptIn if is_opted_out(rows, view) => "is older than an opt-out".to_owned(),
+        Action::OptIn => "ends every opt-out decided before".to_owned(),
         Action::Grant => {
             let taken_back = last_withdrawal(rows, view, &fit);
             match verdict(row, view, fit(row.terms), taken_back) {
+                Decision::Permit if is_opted_out(rows, view) => {
+                    "would permit this use, but for an opt-out".to_owned()
+                }
                 Decision::Permit => "permits this use".to_owned(),
                 Decision::Refuse(Refusal::PurposeNotConsented) => {
                     "does not cover this purpose with its conditions".to_owned()
@@ -416,15 +475,39 @@ mod tests {
         assert_eq!(now, refused(Refusal::Withdrawn));
     }
 
+    #[test]
+    fn an_opt_out_denies_what_was_and_will_be_granted_until_an_opt_in() {
+        let mut lines = vec![
+            "p grant DUO:0000042 * * - - 2025-01-01",
+            "p opt-out * * * - - 2025-02-01T12:00:00Z",
+            "p grant DUO:0000006 * * - - 2025-03-01",
+        ];
+        let on = |lines: &[&str], day| asked(&of(lines), &[HMB], NORTH, day);
+        assert_eq!(on(&lines, "2025-01-31"), Decision::Permit);
+        let out = refused(Refusal::OptedOut);
+        assert_eq!(on(&lines, "2025-02-01"), out);
+        assert_eq!(on(&lines, "2025-06-01"), out, "a later grant overruled an opt-out");
+        lines.push("p opt-in * * * - - 2025-07-01");
+        assert_eq!(on(&lines, "2025-06-30"), out);
+        assert_eq!(on(&lines, "2025-07-01"), Decision::Permit, "an opt-out could not be undone");
+        let before = at(&of(&lines), &[HMB], NORTH, "2026-01-01", "2026-01-01");
+        assert_eq!(before, Decision::Permit);
+        lines.push("p opt-out * * * - - 2025-07-01");
+        assert_eq!(on(&lines, "2025-07-02"), out, "of two at one instant the milder decided");
+    }
+
     fn any_event() -> impl Strategy<Value = Event> {
         let purposes = ["DUO:0000042", "DUO:0000006", "DUO:0000011", "DUO:0000006|DUO:0000045"];
         let places = ["*", "north", "south", "north|south"];
         let kinds = ["*", "visits", "labs"];
-        let action = prop_oneof![Just(true), Just(false)];
+        let action = prop_oneof![5 => Just(0), 5 => Just(1), 1 => Just(2), 1 => Just(3)];
         (action, 0..4_usize, 0..4_usize, 0..3_usize, 1..20_u32, 0..30_u32, 1..28_u32).prop_map(
-            move |(grants, purpose, place, kind, from, length, decided)| {
+            move |(action, purpose, place, kind, from, length, decided)| {
                 let (place, kind) = (places[place], kinds[kind]);
-                if grants {
+                if action > 1 {
+                    let action = ["opt-out", "opt-in"][action - 2];
+                    event(&format!("p {action} * * * - - 2025-01-{decided:02}"))
+                } else if action == 0 {
                     let until = match length {
                         0..10 => "-".to_owned(),
                         days => (date("2025-01-01") + chrono::Days::new((from + days).into()))
@@ -460,9 +543,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn one_more_withdrawal_never_permits_more(
+        fn one_more_withdrawal_or_opt_out_never_permits_more(
             events in prop::collection::vec(any_event(), 0..8),
-            more in any_event().prop_filter("a withdrawal", |e| e.action() == Action::Withdraw),
+            more in any_event().prop_filter("what takes", |event| !event.action().gives()),
         ) {
             let before = every_use(&register(&[("2025-03-01", events.clone())]), LATE);
             let mut all = events;
