@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::{Sha3Digest, Sha256},
     instant::Instant,
-    purpose::Purpose,
+    purpose::{DataUse, Purpose},
     schema::{ColumnType, Role},
 };
 
@@ -54,6 +54,9 @@ pub struct ReleasedColumn {
     pub done: String,
     /// Its unit.
     pub unit: Option<String>,
+    /// The code system of its codes, such as `http://loinc.org`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_system: Option<String>,
 }
 
 /// One table of a version.
@@ -96,6 +99,16 @@ pub struct PrivateObject {
     pub path: String,
     /// The SHA3-256 digest of its bytes.
     pub digest: Sha3Digest,
+}
+
+/// The DUO terms of a version, and the diseases by which they are judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionTerms {
+    /// The terms.
+    pub terms: DataUse,
+    /// The ontology of diseases, where the pipeline names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ontology: Option<PrivateObject>,
 }
 
 /// How many rows went which way.
@@ -152,13 +165,23 @@ pub struct Version {
     pub record: RecordTree,
     /// The number of the newest consent commit that it rests on.
     pub consent_commit: u64,
+    /// The number of the newest commit of the person index, where the version's people are linked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linkage_commit: Option<u64>,
     /// Who is in it (private): Parquet with contributor, institution, pseudonym, rows, `quality_ppm`.
     pub roster: PrivateObject,
     /// The run report (private).
     pub report: PrivateObject,
-    /// The run's other papers (private): its record, and its quarantine where it has one.
+    /// What the rules of quality found (private); none where the pipeline names no rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<PrivateObject>,
+    /// The run's other papers (private): its record, its quarantine where it has one, and
+    /// what the next version is held against where it has rules.
     #[serde(default)]
     pub papers: Vec<PrivateObject>,
+    /// The DUO terms that bind every use of it, beyond what its people consented to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duo: Option<VersionTerms>,
     /// The ledger entry of this version, as its bytes stand in the log.
     pub entry: String,
 }

@@ -99,7 +99,7 @@ impl Plan {
     pub fn read(schemas: &[Arc<TableSchema>], settings: &Settings) -> Result<Self, Vec<PlanFault>> {
         let mut faults = settings_faults(schemas, settings);
         let mut tables = Vec::new();
-        for schema in schemas {
+        for schema in schemas.iter().filter(|schema| !schema.reference) {
             match TablePlan::read(schema, schemas, settings) {
                 Ok(table) => tables.push(table),
                 Err(found) => faults.extend(found),

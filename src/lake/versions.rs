@@ -219,7 +219,8 @@ impl Lake {
             .into_iter()
             .flatten()
             .collect();
-        let papers = [&version.roster, &version.report].into_iter().chain(&version.papers);
+        let papers = [&version.roster, &version.report].into_iter();
+        let papers = papers.chain(&version.quality).chain(&version.papers);
         for PrivateObject { path, digest } in papers {
             let fault = match vault.find(path)? {
                 None => "it is missing",

@@ -48,11 +48,15 @@ pub enum Kind {
     PayoutComputed,
     /// `credential-attested`
     CredentialAttested,
+    /// `linkage-run`
+    LinkageRun,
+    /// `linkage-changed`
+    LinkageChanged,
 }
 
 impl Kind {
     /// All kinds that this version knows.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::LogGenesis,
         Self::ConsentBatch,
         Self::WithdrawalBatch,
@@ -62,6 +66,8 @@ impl Kind {
         Self::PoolFunded,
         Self::PayoutComputed,
         Self::CredentialAttested,
+        Self::LinkageRun,
+        Self::LinkageChanged,
     ];
 
     /// Returns the name that stands in an entry.
@@ -76,6 +82,8 @@ impl Kind {
             Self::PoolFunded => "pool-funded",
             Self::PayoutComputed => "payout-computed",
             Self::CredentialAttested => "credential-attested",
+            Self::LinkageRun => "linkage-run",
+            Self::LinkageChanged => "linkage-changed",
         }
     }
 

@@ -13,6 +13,7 @@ pub(in crate::deid) fn column(name: &str, kind: ColumnType, role: Role) -> Colum
         kind,
         role,
         required: false,
+        precision: None,
         unfit: crate::schema::Unfit::default(),
         deid: None,
         min: None,
@@ -35,6 +36,7 @@ pub(in crate::deid) fn table(name: &str, columns: Vec<Column>) -> Arc<TableSchem
     Arc::new(TableSchema {
         table: name.to_owned(),
         description: None,
+        reference: false,
         category: name.to_owned(),
         key: Vec::new(),
         columns: all,
