@@ -6,6 +6,7 @@
 mod apportion;
 pub mod draw;
 mod inputs;
+mod institution;
 pub mod journal;
 mod line;
 mod period;
@@ -17,11 +18,12 @@ pub mod statement;
 pub use self::{
     apportion::{Error as ApportionError, Shares, apportion},
     inputs::{FundedInput, Inputs, OpeningInput, QueryInput, Rules, VersionInput},
+    institution::{InstitutionLine, Lines, read_institutions, write_institutions},
     line::{Error as LineError, Line, read_lines, read_table, write_lines},
     period::{Period, PeriodError},
     pool::{
-        Act, Commit, Dated, Funded, ObjectRef, Opened, Pool, PoolError, PoolId, PoolIdError,
-        Settled, Terms, TermsError, Totals, read_pools,
+        Act, Commit, Dated, Funded, InstitutionTotals, ObjectRef, Opened, Pool, PoolError, PoolId,
+        PoolIdError, Settled, Terms, TermsError, Totals, read_pools,
     },
     settle::{Error as SettleError, Settlement, Use, settle},
 };

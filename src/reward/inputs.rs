@@ -64,15 +64,22 @@ pub struct Rules {
 impl Rules {
     /// Makes the rules of this version of the engine under a pool's terms.
     pub fn new(currency: Currency, terms: Terms) -> Self {
+        let institutions = if terms.institution_ppm == 0 {
+            ""
+        } else {
+            "; the institutions' part comes first, rounded down; theirs tie by \
+             SHA3-256(seed || institution)"
+        };
         Self {
             method: "almoner-reward/v1".to_owned(),
             currency,
-            terms,
             accrual_per_minor: 1_000_000,
             units_per_query: UNITS_PER_QUERY,
-            rounding: "largest remainders; ties by SHA3-256(seed || contributor) ascending; \
-                       layers tie in the order base, usage"
-                .to_owned(),
+            rounding: format!(
+                "largest remainders; ties by SHA3-256(seed || contributor) ascending; layers tie in \
+                 the order base, usage{institutions}"
+            ),
+            terms,
         }
     }
 
@@ -158,6 +165,9 @@ pub struct OpeningInput {
     pub commit: u64,
     /// Its lines.
     pub lines: ObjectRef,
+    /// Its institutions' lines, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub institution_lines: Option<ObjectRef>,
 }
 
 impl Inputs {
@@ -172,9 +182,9 @@ impl Inputs {
         canonical(self)
     }
 
-    /// Returns the key that breaks a contributor's ties.
-    pub fn tie_key(&self, contributor: &str) -> Sha3Digest {
-        Sha3Digest::of(&[self.seed.as_bytes().as_slice(), contributor.as_bytes()].concat())
+    /// Returns the key that breaks the ties of a contributor or an institution.
+    pub fn tie_key(&self, payee: &str) -> Sha3Digest {
+        Sha3Digest::of(&[self.seed.as_bytes().as_slice(), payee.as_bytes()].concat())
     }
 
     fn compute_seed(&self) -> Result<Sha3Digest, CanonicalError> {

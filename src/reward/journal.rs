@@ -2,16 +2,20 @@
 //!
 //! Comes in: a [`Pool`] and, for the private form, the lines of its settlements. Goes out: hledger,
 //! beancount or CSV text. Never: a transaction that does not balance, or a person's name.
+//!
+//! What institutions earn and are paid has accounts of its own beside people's, where the pool's terms
+//! give them a part.
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{Line, Pool, PoolId, proof::leaf_hash};
+use super::{Lines, Pool, PoolId, Totals, proof::leaf_hash};
 use crate::{
-    digest::Sha256,
+    digest::{Sha256, hex},
     instant::{Date, Instant},
     money::{self, Amount},
+    party::InstitutionId,
 };
 
 /// A journal in order of date and commit.
@@ -65,20 +69,21 @@ pub enum Error {
 }
 
 impl Journal {
-    /// Makes the public journal: payees are one account.
+    /// Makes the public journal: people are one account, and institutions another.
     pub fn public(pool: &Pool) -> Result<Self, Error> {
         Self::new(pool, |_| None)
     }
 
-    /// Makes the private journal: each payment has its own payable account, numbered by its line in
-    /// the settlement. `lines` gives the lines of the settlement of a commit.
-    pub fn private(pool: &Pool, lines: &BTreeMap<u64, Vec<Line>>) -> Result<Self, Error> {
-        Self::new(pool, |commit| lines.get(&commit).map(Vec::as_slice))
+    /// Makes the private journal: each payment to a person has its own payable account, numbered by
+    /// its line in the settlement, and each institution has one by its name. `lines` gives the lines of
+    /// the settlement of a commit.
+    pub fn private(pool: &Pool, lines: &BTreeMap<u64, Lines>) -> Result<Self, Error> {
+        Self::new(pool, |commit| lines.get(&commit))
     }
 
-    fn new<'a>(pool: &Pool, lines: impl Fn(u64) -> Option<&'a [Line]>) -> Result<Self, Error> {
+    fn new<'a>(pool: &Pool, lines: impl Fn(u64) -> Option<&'a Lines>) -> Result<Self, Error> {
         let id = pool.id();
-        let name = account(id);
+        let name = capitalised(id.as_str());
         let (bank, held) = ("Assets:Bank".to_owned(), format!("Liabilities:Pool:{name}"));
         let accrued = format!("Liabilities:Accrued:{name}");
         let payable = format!("Liabilities:Payable:{name}");
@@ -103,24 +108,29 @@ impl Journal {
             match lines(commit) {
                 None => payables.push((payable.clone(), negated(totals.paid)?)),
                 Some(lines) => {
-                    for (number, line) in (1_u64..).zip(lines).filter(|(_, l)| l.paid_minor != 0) {
+                    let paying = |(_, line): &(u64, &super::Line)| line.paid_minor != 0;
+                    for (number, line) in (1_u64..).zip(&lines.people).filter(paying) {
                         let paid = Amount::new(i128::from(line.paid_minor), pool.currency());
                         let own = format!("{payable}:C{commit}-{number:07}");
                         payables.push((own, negated(paid)?));
                     }
                 }
             }
+            let shared = Shared::of(&name, totals, lines(commit))?;
+            payables.extend(shared.payouts);
             let period = &settled.act.period;
+            let earnings = vec![
+                (held.clone(), totals.fee.plus(earned)?.plus(shared.earned)?),
+                (fees.clone(), negated(totals.fee)?),
+                (accrued.clone(), negated(earned)?),
+                (shared.account, negated(shared.earned)?),
+            ];
             transactions.push(Transaction {
                 time,
                 commit,
                 entry,
                 narration: format!("settle {id} {period}: fee and rewards"),
-                postings: vec![
-                    (held.clone(), totals.fee.plus(earned)?),
-                    (fees.clone(), negated(totals.fee)?),
-                    (accrued.clone(), negated(earned)?),
-                ],
+                postings: earnings,
             });
             transactions.push(Transaction {
                 time,
@@ -265,10 +275,55 @@ impl Journal {
     }
 }
 
-/// Returns a pool's part of an account name: a component begins with a capital or a digit. Names of
-/// pools have no capitals, so that two of them never share an account.
-fn account(pool: &PoolId) -> String {
-    let mut name = pool.as_str().to_owned();
+/// What a settlement books for institutions.
+struct Shared {
+    /// The account of what they have earned and are not paid.
+    account: String,
+    earned: Amount,
+    payouts: Vec<(String, Amount)>,
+}
+
+impl Shared {
+    /// Makes the bookings; without `lines` all institutions are one payable account.
+    fn of(pool: &str, totals: &Totals, lines: Option<&Lines>) -> Result<Self, Error> {
+        // Beside people's accounts, not below them: a balance of an account holds those below it.
+        let account = format!("Liabilities:AccruedInstitutions:{pool}");
+        let payable = format!("Liabilities:PayableInstitutions:{pool}");
+        let Some(sums) = &totals.institutions else {
+            let earned = Amount::zero(totals.paid.currency());
+            return Ok(Self { account, earned, payouts: Vec::new() });
+        };
+        let mut payouts = vec![(account.clone(), sums.paid)];
+        match lines {
+            None => payouts.push((payable, negated(sums.paid)?)),
+            Some(lines) => {
+                for line in &lines.institutions {
+                    let paid = Amount::new(i128::from(line.paid_minor), sums.paid.currency());
+                    let own = format!("{payable}:{}", component(&line.institution));
+                    payouts.push((own, negated(paid)?));
+                }
+            }
+        }
+        Ok(Self { account, earned: sums.accrued.whole(), payouts })
+    }
+}
+
+/// Returns an institution's part of an account name: its name where it is of `a-z`, `0-9` and `-` alone,
+/// else `HEX` and its bytes, which no such name can be.
+fn component(institution: &InstitutionId) -> String {
+    let text = institution.as_str();
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.bytes().all(plain) && !text.starts_with('-') {
+        capitalised(text)
+    } else {
+        format!("HEX{}", hex(text.as_bytes()))
+    }
+}
+
+/// Returns a name as a component of an account, which begins with a capital or a digit. Names of pools
+/// have no capitals, so that two of them never share an account.
+fn capitalised(name: &str) -> String {
+    let mut name = name.to_owned();
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_uppercase();
     }
@@ -314,11 +369,16 @@ pub(super) mod tests {
         Dated { commit, time: Instant::parse(day).unwrap(), entry: format!("e{commit}"), act }
     }
 
-    fn pool() -> (Pool, Vec<Line>) {
+    fn pool() -> (Pool, Lines) {
+        shared_pool(0)
+    }
+
+    fn shared_pool(institution_ppm: u32) -> (Pool, Lines) {
         let currency = Currency::parse("EUR").unwrap();
-        let inputs = inputs(1_000_100, 300_000, 500, 0);
+        let mut inputs = inputs(1_000_100, 300_000, 500, 0);
+        inputs.rules.terms.institution_ppm = institution_ppm;
         let people = roster(&[("jane-doe", 2, 1), ("john-roe", 1, 1)]);
-        let run = settle(&inputs, &[people], &[], &[]).unwrap();
+        let run = settle(&inputs, &[people], &[], &[], &[]).unwrap();
         let id = inputs.pool.clone();
         let object = ObjectRef { path: "o".into(), digest: Sha3Digest::of(b"") };
         let pool = Pool {
@@ -355,10 +415,11 @@ pub(super) mod tests {
                     root: Sha256::of(b""),
                     count: 2,
                     totals: run.totals,
+                    institution_lines: None,
                 },
             )],
         };
-        (pool, run.lines)
+        (pool, Lines { people: run.lines, institutions: run.institutions })
     }
 
     #[test]
@@ -382,10 +443,40 @@ pub(super) mod tests {
         let balances = journal.balances().unwrap();
         assert_eq!(
             balances["Liabilities:Payable:P:C3-0000001"].minor(),
-            -i128::from(lines[0].paid_minor)
+            -i128::from(lines.people[0].paid_minor)
         );
         let text = journal.write(Dialect::Csv).unwrap();
         assert!(text.starts_with("date,time,commit,entry,"));
+    }
+
+    #[test]
+    fn institutions_have_accounts_of_their_own_and_the_books_still_balance() {
+        let (pool, lines) = shared_pool(150_000);
+        let public = Journal::public(&pool).unwrap();
+        let balances = public.balances().unwrap();
+        let sums = pool.settled[0].act.totals.institutions.as_ref().unwrap();
+        assert_eq!(sums.paid.minor(), 142_514, "15 % of 9,500.95, rounded down");
+        assert_eq!(balances["Liabilities:PayableInstitutions:P"].minor(), -142_514);
+        assert_eq!(balances["Liabilities:AccruedInstitutions:P"].minor(), 0, "all of it is paid");
+        assert_eq!(balances["Liabilities:Pool:P"].minor(), -pool.returned().minor());
+        assert_eq!(balances.values().map(|a| a.minor()).sum::<i128>(), 0);
+        let private = Journal::private(&pool, &BTreeMap::from([(3, lines)])).unwrap();
+        let balances = private.balances().unwrap();
+        assert_eq!(balances["Liabilities:PayableInstitutions:P:I"].minor(), -142_514);
+        assert_eq!(balances.values().map(|a| a.minor()).sum::<i128>(), 0);
+    }
+
+    #[test]
+    fn no_two_institutions_share_an_account_whatever_their_names_hold() {
+        let names = ["st-anne", "St-anne", "hexa", "HEXA", "-a", "a", "A", "é b", "HEX41", "hex41"];
+        let accounts: std::collections::BTreeSet<String> =
+            names.iter().map(|n| component(&InstitutionId::parse(n).unwrap())).collect();
+        assert_eq!(accounts.len(), names.len(), "one would be booked what is another's");
+        for account in accounts {
+            assert!(account.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{account}");
+            let first = account.as_bytes()[0];
+            assert!(first.is_ascii_uppercase() || first.is_ascii_digit(), "{account}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use parquet::{
     file::properties::WriterProperties,
 };
 
-use crate::party::ContributorId;
+use crate::party::{ContributorId, InstitutionId};
 
 /// What one contributor brought along, accrued, is paid and carries on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub fn write_lines(lines: &[Line]) -> Result<Bytes, Error> {
     let int = |cell: fn(&Line) -> i64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(lines.iter().map(cell)))
     };
-    let columns: [(&str, ArrayRef); 8] = [
+    write_table(vec![
         ("contributor", text(|l| l.contributor.as_str().to_owned())),
         ("base_weight", text(|l| l.base_weight.to_string())),
         ("usage_weight", text(|l| l.usage_weight.to_string())),
@@ -82,7 +82,11 @@ pub fn write_lines(lines: &[Line]) -> Result<Bytes, Error> {
         ("opening_micro", int(|l| l.opening_micro)),
         ("closing_micro", int(|l| l.closing_micro)),
         ("paid_minor", int(|l| l.paid_minor)),
-    ];
+    ])
+}
+
+/// Writes columns without nulls as Parquet, the same bytes for the same cells.
+pub(super) fn write_table(columns: Vec<(&str, ArrayRef)>) -> Result<Bytes, Error> {
     let fields: Vec<Field> = columns
         .iter()
         .map(|(name, array)| Field::new(*name, array.data_type().clone(), false))
@@ -162,7 +166,11 @@ impl Texts {
         ContributorId::parse(self.get(row)?).map_err(|_| self.fault(row))
     }
 
-    fn weight(&self, row: usize) -> Result<u128, Error> {
+    pub(super) fn institution(&self, row: usize) -> Result<InstitutionId, Error> {
+        InstitutionId::parse(self.get(row)?).map_err(|_| self.fault(row))
+    }
+
+    pub(super) fn weight(&self, row: usize) -> Result<u128, Error> {
         self.get(row)?.parse().map_err(|_| self.fault(row))
     }
 

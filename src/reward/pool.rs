@@ -63,17 +63,27 @@ impl From<PoolId> for String {
     }
 }
 
-/// How a pool pays.
+/// How a pool pays: first the fee, of what is new; then the institutions' part, of all that remains;
+/// then the rest to people, in two layers that sum to the whole of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// The platform's fee of each cent received, once, in hundredths of a percent, rounded down.
     pub fee_bps: u32,
-    /// The part for having contributed, in millionths.
+    /// The institutions' part of what remains after the fee, in millionths, rounded down. Like the
+    /// layers, it takes its part again of what an earlier settlement could not give out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub institution_ppm: u32,
+    /// The part for having contributed, in millionths of what goes to people.
     pub base_ppm: u32,
-    /// The part for having been used, in millionths.
+    /// The part for having been used, in millionths of what goes to people.
     pub usage_ppm: u32,
     /// The least that is paid out; less than this is carried.
     pub minimum: Amount,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(ppm: &u32) -> bool {
+    *ppm == 0
 }
 
 /// What is wrong with terms.
@@ -82,6 +92,9 @@ pub enum TermsError {
     /// A fee above the whole.
     #[error("a fee of {0} bps is more than the whole")]
     Fee(u32),
+    /// A part of the institutions above the whole.
+    #[error("an institutions' part of {0} ppm is more than the whole")]
+    Institutions(u32),
     /// The layers are not the whole.
     #[error("the layers sum to {0} ppm, not to 1000000")]
     Layers(u64),
@@ -113,6 +126,9 @@ impl Opened {
         let layers = u64::from(terms.base_ppm).saturating_add(u64::from(terms.usage_ppm));
         if terms.fee_bps > 10_000 {
             return Err(TermsError::Fee(terms.fee_bps));
+        }
+        if terms.institution_ppm > 1_000_000 {
+            return Err(TermsError::Institutions(terms.institution_ppm));
         }
         if layers != 1_000_000 {
             return Err(TermsError::Layers(layers));
@@ -171,6 +187,24 @@ pub struct Totals {
     pub paid: Amount,
     /// What they carry on.
     pub carried: Accrual,
+    /// The sums of institutions, where the pool's terms give them a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub institutions: Option<InstitutionTotals>,
+}
+
+/// The sums of a settlement's institutions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstitutionTotals {
+    /// Their part of the money.
+    pub part: Amount,
+    /// What they brought along from before.
+    pub opening: Accrual,
+    /// What they accrued now.
+    pub accrued: Accrual,
+    /// What is paid.
+    pub paid: Amount,
+    /// What they carry on.
+    pub carried: Accrual,
 }
 
 /// A period is settled.
@@ -194,6 +228,9 @@ pub struct Settled {
     pub count: u64,
     /// The sums.
     pub totals: Totals,
+    /// The lines of institutions, one each (Parquet), where the pool's terms give them a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub institution_lines: Option<ObjectRef>,
 }
 
 /// One act on a pool.
@@ -305,6 +342,18 @@ impl Pool {
         sum(self.currency(), self.settled.iter().map(|s| s.act.totals.paid))
     }
 
+    /// Returns all that was paid to institutions and what they carry; `None` where the terms give them
+    /// no part.
+    pub fn institutions(&self) -> Result<Option<(Amount, Accrual)>, money::Error> {
+        if self.opened.act.terms.institution_ppm == 0 {
+            return Ok(None);
+        }
+        let sums = || self.settled.iter().filter_map(|s| s.act.totals.institutions.as_ref());
+        let nothing = Accrual::new(0, self.currency());
+        let paid = sum(self.currency(), sums().map(|s| s.paid))?;
+        Ok(Some((paid, sums().next_back().map_or(nothing, |s| s.carried))))
+    }
+
     /// Returns all fees.
     pub fn fees(&self) -> Result<Amount, money::Error> {
         sum(self.currency(), self.settled.iter().map(|s| s.act.totals.fee))
@@ -374,6 +423,7 @@ mod tests {
             datasets: vec!["b".into(), "a".into(), "b".into()],
             terms: Terms {
                 fee_bps: 500,
+                institution_ppm: 0,
                 base_ppm: 300_000,
                 usage_ppm: 700_000,
                 minimum: Amount::new(100, currency),
@@ -401,11 +451,30 @@ mod tests {
         wrong.terms.fee_bps = 10_001;
         assert_eq!(wrong.check(), Err(TermsError::Fee(10_001)));
         let mut wrong = opened();
+        wrong.terms.institution_ppm = 1_000_001;
+        assert_eq!(
+            wrong.check(),
+            Err(TermsError::Institutions(1_000_001)),
+            "institutions would be paid more than there is"
+        );
+        let mut wrong = opened();
         wrong.terms.minimum = Amount::new(-1, wrong.currency);
         assert_eq!(wrong.check(), Err(TermsError::Minimum));
         let mut wrong = opened();
         wrong.datasets.clear();
         assert_eq!(wrong.check(), Err(TermsError::Datasets));
+    }
+
+    #[test]
+    fn terms_without_an_institutions_part_are_written_as_they_always_were() {
+        let text = serde_json::to_string(&opened().terms).unwrap();
+        assert!(!text.contains("institution"), "every entry of before would have other bytes");
+        assert_eq!(serde_json::from_str::<Terms>(&text).unwrap(), opened().terms);
+        let mut shared = opened().terms;
+        shared.institution_ppm = 150_000;
+        let text = serde_json::to_string(&shared).unwrap();
+        assert!(text.contains("\"institution_ppm\":150000"), "the book would not say it: {text}");
+        assert_eq!(serde_json::from_str::<Terms>(&text).unwrap(), shared);
     }
 
     #[test]

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 
 use super::{
-    ApportionError, Inputs, Line, Totals, apportion,
+    ApportionError, Inputs, InstitutionLine, Line, Totals, apportion,
     draw::{self, draws},
     inputs::UNITS_PER_QUERY,
+    institution,
     line::{self, Ints, Texts},
     pool::sum,
 };
@@ -27,6 +28,8 @@ use crate::{
 pub struct Settlement {
     /// One line a contributor, sorted by contributor.
     pub lines: Vec<Line>,
+    /// One line an institution, sorted; none where the terms give institutions no part.
+    pub institutions: Vec<InstitutionLine>,
     /// The sums.
     pub totals: Totals,
     /// The sum of all base weights.
@@ -107,12 +110,14 @@ pub enum Error {
 }
 
 /// Settles a period. `rosters` stand in the order of [`Inputs::versions`], `usage` (the lines of
-/// each question) in that of [`Inputs::queries`]; `opening` are the lines of the settlement before.
+/// each question) in that of [`Inputs::queries`]; `opening` are the lines of the settlement before,
+/// `institutions` its institutions' lines.
 pub fn settle(
     inputs: &Inputs,
     rosters: &[RecordBatch],
     usage: &[RecordBatch],
     opening: &[Line],
+    institutions: &[InstitutionLine],
 ) -> Result<Settlement, Error> {
     same("rosters", inputs.versions.len(), rosters.len())?;
     same("usage tables", inputs.queries.len(), usage.len())?;
@@ -124,6 +129,12 @@ pub fn settle(
     if received.plus(inputs.returned)?.minor() <= 0 {
         return Err(Error::Empty);
     }
+    let part = given_out.portion_floor(terms.institution_ppm, MILLION)?;
+    let shared = if terms.institution_ppm > 0 || !institutions.is_empty() {
+        Some(institution::share(inputs, part, rosters, institutions)?)
+    } else {
+        None
+    };
     let rosters = rosters.iter().map(Roster::read).collect::<Result<Vec<_>, _>>()?;
     let payees = Payees::find(inputs, &rosters, opening);
 
@@ -137,13 +148,16 @@ pub fn settle(
     }
 
     let layers = [u128::from(terms.base_ppm), u128::from(terms.usage_ppm)];
-    let pots = apportion(natural(given_out.minor())?, &layers, &[0_u8, 1])?.shares;
+    let pots = apportion(natural(given_out.minus(part)?.minor())?, &layers, &[0_u8, 1])?.shares;
     let mut pots = pots.into_iter().map(|p| i128::try_from(p).unwrap_or(i128::MAX));
     let base = Amount::new(pots.next().unwrap_or_default(), currency);
     let used = Amount::new(pots.next().unwrap_or_default(), currency);
     let base_shares = layer(base, &base_weights, &payees.ranks)?;
     let usage_shares = layer(used, &usage_weights, &payees.ranks)?;
-    let unallocated = base_shares.unallocated.plus(usage_shares.unallocated)?;
+    let mut unallocated = base_shares.unallocated.plus(usage_shares.unallocated)?;
+    if let Some(shared) = &shared {
+        unallocated = unallocated.plus(shared.unallocated)?;
+    }
 
     let minimum = i64::try_from(terms.minimum.minor()).unwrap_or(i64::MAX);
     let before: BTreeMap<&ContributorId, i64> =
@@ -188,16 +202,18 @@ pub fn settle(
         accrued: Accrual::new(accrued, currency),
         paid: Amount::new(total(|l| l.paid_minor)?, currency),
         carried: Accrual::new(total(|l| l.closing_micro)?, currency),
+        institutions: shared.as_ref().map(|shared| shared.totals.clone()),
     };
-    balance(&totals, opening)?;
+    balance(&totals, opening, institutions)?;
+    let institutions = shared.map(|shared| shared.lines).unwrap_or_default();
     let base_weight = whole(&base_weights)?;
     let usage_weight = whole(&usage_weights)?;
-    Ok(Settlement { lines, totals, base_weight, usage_weight, uses })
+    Ok(Settlement { lines, institutions, totals, base_weight, usage_weight, uses })
 }
 
 /// Pays the whole minor units of a balance if they reach the minimum; returns what is paid and what
 /// is carried, in millionths.
-fn pay(balance_micro: i64, minimum_minor: i64) -> Result<(i64, i64), Error> {
+pub(super) fn pay(balance_micro: i64, minimum_minor: i64) -> Result<(i64, i64), Error> {
     const MICRO_64: i64 = 1_000_000;
     let whole = balance_micro.div_euclid(MICRO_64);
     if whole >= minimum_minor && whole > 0 {
@@ -209,9 +225,13 @@ fn pay(balance_micro: i64, minimum_minor: i64) -> Result<(i64, i64), Error> {
     }
 }
 
-// INVARIANT: received + returned = fee + accrued + unallocated, and
-// opening + accrued = paid + carried, both to the millionth of a minor unit.
-fn balance(totals: &Totals, opening: &[Line]) -> Result<(), Error> {
+// INVARIANT: received + returned = fee + accrued + institutions' accrued + unallocated, and for people
+// as for institutions opening + accrued = paid + carried, all to the millionth of a minor unit.
+fn balance(
+    totals: &Totals,
+    opening: &[Line],
+    institutions: &[InstitutionLine],
+) -> Result<(), Error> {
     let micro = |amount: Amount| Ok::<i128, money::Error>(amount.to_accrual()?.micro());
     let (received, returned) = (micro(totals.received)?, micro(totals.returned)?);
     let sides = |parts: &[i128]| {
@@ -219,14 +239,25 @@ fn balance(totals: &Totals, opening: &[Line]) -> Result<(), Error> {
     };
     let (fee, unallocated) = (micro(totals.fee)?, micro(totals.unallocated)?);
     let (accrued, paid) = (totals.accrued.micro(), micro(totals.paid)?);
-    if sides(&[received, returned])? != sides(&[fee, accrued, unallocated])? {
+    let shared = totals.institutions.as_ref();
+    let theirs = shared.map_or(0, |shared| shared.accrued.micro());
+    if sides(&[received, returned])? != sides(&[fee, accrued, theirs, unallocated])? {
         return Err(Error::Balance("what came in is not what was given out"));
     }
     if sides(&[totals.opening.micro(), accrued])? != sides(&[paid, totals.carried.micro()])? {
         return Err(Error::Balance("what was earned is not what is paid and carried"));
     }
+    if let Some(shared) = shared {
+        let paid = micro(shared.paid)?;
+        if sides(&[shared.opening.micro(), theirs])? != sides(&[paid, shared.carried.micro()])? {
+            return Err(Error::Balance("what institutions earned is not what they get"));
+        }
+    }
     let brought: Vec<i128> = opening.iter().map(|l| i128::from(l.closing_micro)).collect();
-    if sides(&brought)? != totals.opening.micro() {
+    let before: Vec<i128> = institutions.iter().map(|l| i128::from(l.closing_micro)).collect();
+    if sides(&brought)? != totals.opening.micro()
+        || sides(&before)? != shared.map_or(0, |shared| shared.opening.micro())
+    {
         return Err(Error::Balance("somebody's balance was left behind"));
     }
     Ok(())
@@ -245,14 +276,19 @@ impl Roster {
         let quality = Ints::of(batch, "quality_ppm")?;
         let people = (0..batch.num_rows())
             .map(|row| {
-                let weight = u128::from(rows.natural(row)?)
-                    .checked_mul(u128::from(quality.natural(row)?))
-                    .ok_or(Error::Overflow("base weight"))?;
+                let weight = base_weight(&rows, &quality, row)?;
                 Ok((contributor.person(row)?, pseudonym.get(row)?.to_owned(), weight))
             })
             .collect::<Result<_, Error>>()?;
         Ok(Self { people })
     }
+}
+
+/// Returns what a line of a roster weighs: its rows times their quality.
+pub(super) fn base_weight(rows: &Ints, quality: &Ints, row: usize) -> Result<u128, Error> {
+    u128::from(rows.natural(row)?)
+        .checked_mul(u128::from(quality.natural(row)?))
+        .ok_or(Error::Overflow("base weight"))
 }
 
 /// Everybody whom a settlement could concern, sorted, each with the rank of its tie key.
@@ -271,21 +307,28 @@ impl Payees {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut order: Vec<(Sha3Digest, usize)> =
-            ids.iter().enumerate().map(|(at, id)| (inputs.tie_key(id.as_str()), at)).collect();
-        order.sort_unstable();
-        let mut ranks = vec![0; ids.len()];
-        for (rank, (_, at)) in (0_u32..).zip(order) {
-            if let Some(place) = ranks.get_mut(at) {
-                *place = rank;
-            }
-        }
+        let names: Vec<&str> = ids.iter().map(ContributorId::as_str).collect();
+        let ranks = ranks(inputs, &names);
         Self { ids, ranks }
     }
 
     fn place(&self, id: &ContributorId) -> Option<usize> {
         self.ids.binary_search(id).ok()
     }
+}
+
+/// Returns the rank of each payee's tie key.
+pub(super) fn ranks(inputs: &Inputs, payees: &[&str]) -> Vec<u32> {
+    let mut order: Vec<(Sha3Digest, usize)> =
+        payees.iter().enumerate().map(|(at, id)| (inputs.tie_key(id), at)).collect();
+    order.sort_unstable();
+    let mut ranks = vec![0; payees.len()];
+    for (rank, (_, at)) in (0_u32..).zip(order) {
+        if let Some(place) = ranks.get_mut(at) {
+            *place = rank;
+        }
+    }
+    ranks
 }
 
 fn base_weights(inputs: &Inputs, rosters: &[Roster], payees: &Payees) -> Result<Vec<u128>, Error> {
@@ -381,12 +424,12 @@ fn split(
 }
 
 /// A layer given out.
-struct Layer {
-    micro: Vec<i64>,
-    unallocated: Amount,
+pub(super) struct Layer {
+    pub(super) micro: Vec<i64>,
+    pub(super) unallocated: Amount,
 }
 
-fn layer(pot: Amount, weights: &[u128], ranks: &[u32]) -> Result<Layer, Error> {
+pub(super) fn layer(pot: Amount, weights: &[u128], ranks: &[u32]) -> Result<Layer, Error> {
     let micro = natural(pot.to_accrual()?.micro())?;
     let given = apportion(micro, weights, ranks)?;
     let nobody = given.unallocated > 0 || micro == 0;
@@ -413,6 +456,9 @@ fn natural(value: i128) -> Result<u128, Error> {
 fn same(what: &'static str, named: usize, given: usize) -> Result<(), Error> {
     if named == given { Ok(()) } else { Err(Error::Tables { what, named, given }) }
 }
+
+/// Millionths of a whole.
+const MILLION: u32 = 1_000_000;
 
 // INVARIANT: the two constants of a millionth are one.
 const _: () = assert!(MICRO == 1_000_000);

@@ -254,6 +254,7 @@ mod tests {
             &[roster(&[("a", 3, 1_000_000), ("b", 5, 500_000)])],
             &[drawn(&[("a", 3), ("b", 1)])],
             &[],
+            &[],
         )
         .unwrap();
         let key = |_: &ContributorId| [7; 32];
@@ -275,6 +276,7 @@ mod tests {
                 root: tree.root(),
                 count: 2,
                 totals: run.totals.clone(),
+                institution_lines: None,
             },
         };
         Statement::new(&inputs, &settled, &run, 0, line, proof).unwrap()

@@ -25,7 +25,8 @@ fn object() -> ObjectRef {
 
 pub(crate) fn inputs(minor: i128, base_ppm: u32, fee_bps: u32, queries: usize) -> Inputs {
     let minimum = Amount::zero(eur());
-    let terms = Terms { fee_bps, base_ppm, usage_ppm: 1_000_000 - base_ppm, minimum };
+    let terms =
+        Terms { fee_bps, institution_ppm: 0, base_ppm, usage_ppm: 1_000_000 - base_ppm, minimum };
     let entry = Sha256::of(b"");
     let query = |n: usize| QueryInput {
         commit: n as u64 + 1,
@@ -68,14 +69,19 @@ pub(crate) fn inputs(minor: i128, base_ppm: u32, fee_bps: u32, queries: usize) -
 }
 
 pub(crate) fn roster(people: &[(&str, i64, i64)]) -> RecordBatch {
+    held(&people.iter().map(|p| (p.0, "i", p.1, p.2)).collect::<Vec<_>>())
+}
+
+/// A roster of people, institutions, rows and qualities.
+pub(crate) fn held(people: &[(&str, &str, i64, i64)]) -> RecordBatch {
     let text = |cells: Vec<String>| Arc::new(StringArray::from(cells)) as ArrayRef;
     let int = |cells: Vec<i64>| Arc::new(Int64Array::from(cells)) as ArrayRef;
     RecordBatch::try_from_iter([
         ("contributor", text(people.iter().map(|p| p.0.to_owned()).collect())),
-        ("institution", text(people.iter().map(|_| "i".to_owned()).collect())),
+        ("institution", text(people.iter().map(|p| p.1.to_owned()).collect())),
         ("pseudonym", text(people.iter().map(|p| format!("~{}", p.0)).collect())),
-        ("rows", int(people.iter().map(|p| p.1).collect())),
-        ("quality_ppm", int(people.iter().map(|p| p.2).collect())),
+        ("rows", int(people.iter().map(|p| p.2).collect())),
+        ("quality_ppm", int(people.iter().map(|p| p.3).collect())),
     ])
     .unwrap()
 }
@@ -100,8 +106,9 @@ fn a_thousand_runs_of_one_cent_pay_seventy_twenty_ten() {
     let mut opening = Vec::new();
     let mut paid = [0_i64; 3];
     for _ in 0..1_000 {
-        let run = settle(&inputs(1, 1_000_000, 0, 0), std::slice::from_ref(&people), &[], &opening)
-            .unwrap();
+        let run =
+            settle(&inputs(1, 1_000_000, 0, 0), std::slice::from_ref(&people), &[], &opening, &[])
+                .unwrap();
         for (sum, cents) in paid.iter_mut().zip(cents(&run)) {
             *sum += cents;
         }
@@ -127,7 +134,7 @@ fn base_and_usage_of_the_worked_example_are_right_to_the_cent() {
     ];
     let mut inputs = inputs(8_000_000, 375_000, 500, 3);
     inputs.queries[1].price = 2;
-    let run = settle(&inputs, &[people], &usage, &[]).unwrap();
+    let run = settle(&inputs, &[people], &usage, &[], &[]).unwrap();
     assert_eq!(run.totals.fee.minor(), 400_000);
     assert_eq!((run.totals.base.minor(), run.totals.usage.minor()), (2_850_000, 4_750_000));
     let floor = |micro: i64| micro / 1_000_000;
@@ -145,14 +152,14 @@ fn base_and_usage_of_the_worked_example_are_right_to_the_cent() {
 
 #[test]
 fn a_layer_without_weights_stays_in_the_pool() {
-    let run = settle(&inputs(10_000, 300_000, 500, 0), &[roster(&[("a", 1, 1)])], &[], &[]);
+    let run = settle(&inputs(10_000, 300_000, 500, 0), &[roster(&[("a", 1, 1)])], &[], &[], &[]);
     let totals = run.unwrap().totals;
     assert_eq!(totals.unallocated.minor(), 6_650);
     assert_eq!(totals.paid.minor(), 2_850);
     let mut next = inputs(0, 300_000, 500, 0);
     next.funded.clear();
     next.returned = totals.unallocated;
-    let run = settle(&next, &[roster(&[("a", 1, 1)])], &[], &[]).unwrap();
+    let run = settle(&next, &[roster(&[("a", 1, 1)])], &[], &[], &[]).unwrap();
     assert_eq!(run.totals.fee.minor(), 0, "the same cent would pay the fee twice");
     assert_eq!(run.totals.paid.minor(), 1_995);
 }
@@ -161,7 +168,7 @@ fn a_layer_without_weights_stays_in_the_pool() {
 fn an_empty_pool_is_refused_so_that_usage_is_not_spent_on_nothing() {
     let mut empty = inputs(0, 300_000, 0, 0);
     empty.funded.clear();
-    let result = settle(&empty, &[roster(&[("a", 1, 1)])], &[], &[]);
+    let result = settle(&empty, &[roster(&[("a", 1, 1)])], &[], &[], &[]);
     assert!(matches!(result, Err(Error::Empty)));
 }
 
@@ -170,9 +177,9 @@ fn below_the_minimum_all_is_carried_and_paid_when_it_is_reached() {
     let mut run_inputs = inputs(99, 1_000_000, 0, 0);
     run_inputs.rules.terms.minimum = Amount::new(100, eur());
     let people = [roster(&[("a", 1, 1)])];
-    let first = settle(&run_inputs, &people, &[], &[]).unwrap();
+    let first = settle(&run_inputs, &people, &[], &[], &[]).unwrap();
     assert_eq!((first.lines[0].paid_minor, first.lines[0].closing_micro), (0, 99_000_000));
-    let second = settle(&run_inputs, &people, &[], &first.lines).unwrap();
+    let second = settle(&run_inputs, &people, &[], &first.lines, &[]).unwrap();
     assert_eq!((second.lines[0].paid_minor, second.lines[0].closing_micro), (198, 0));
 }
 
@@ -180,9 +187,9 @@ fn below_the_minimum_all_is_carried_and_paid_when_it_is_reached() {
 fn somebody_who_left_is_still_paid_what_was_earned() {
     let mut run_inputs = inputs(50, 1_000_000, 0, 0);
     run_inputs.rules.terms.minimum = Amount::new(60, eur());
-    let first = settle(&run_inputs, &[roster(&[("a", 1, 1)])], &[], &[]).unwrap();
+    let first = settle(&run_inputs, &[roster(&[("a", 1, 1)])], &[], &[], &[]).unwrap();
     run_inputs.rules.terms.minimum = Amount::zero(eur());
-    let second = settle(&run_inputs, &[roster(&[("b", 1, 1)])], &[], &first.lines).unwrap();
+    let second = settle(&run_inputs, &[roster(&[("b", 1, 1)])], &[], &first.lines, &[]).unwrap();
     assert_eq!(cents(&second), [50, 50], "a withdrawal would cost what was earned before it");
 }
 
@@ -190,7 +197,7 @@ fn somebody_who_left_is_still_paid_what_was_earned() {
 fn amounts_that_do_not_fit_are_refused() {
     let people = [roster(&[("a", 1, 1)])];
     for minor in [i128::MAX, i128::from(i64::MAX)] {
-        let result = settle(&inputs(minor, 1_000_000, 0, 0), &people, &[], &[]);
+        let result = settle(&inputs(minor, 1_000_000, 0, 0), &people, &[], &[], &[]);
         assert!(matches!(result, Err(Error::Money(_) | Error::Overflow(_))));
     }
     let heavy = [roster(&[
@@ -200,7 +207,7 @@ fn amounts_that_do_not_fit_are_refused() {
         ("d", i64::MAX, i64::MAX),
         ("e", i64::MAX, i64::MAX),
     ])];
-    let result = settle(&inputs(1, 1_000_000, 0, 0), &heavy, &[], &[]);
+    let result = settle(&inputs(1, 1_000_000, 0, 0), &heavy, &[], &[], &[]);
     assert!(matches!(result, Err(Error::Apportion(ApportionError::Overflow))));
 }
 
@@ -208,7 +215,7 @@ fn amounts_that_do_not_fit_are_refused() {
 fn usage_of_a_version_that_is_not_among_the_inputs_is_refused() {
     let mut run_inputs = inputs(100, 0, 0, 1);
     run_inputs.queries[0].version = 2;
-    let result = settle(&run_inputs, &[roster(&[("a", 1, 1)])], &[drawn(&[("a", 1)])], &[]);
+    let result = settle(&run_inputs, &[roster(&[("a", 1, 1)])], &[drawn(&[("a", 1)])], &[], &[]);
     assert!(matches!(result, Err(Error::Version(1))));
 }
 
@@ -232,7 +239,7 @@ proptest! {
             let mut run_inputs = inputs(minor, 300_000, 250, 1);
             run_inputs.rules.terms.minimum = Amount::new(minimum, eur());
             run_inputs.returned = returned;
-            let run = settle(&run_inputs, &[roster(&table)], &[drawn(&used)], &opening).unwrap();
+            let run = settle(&run_inputs, &[roster(&table)], &[drawn(&used)], &opening, &[]).unwrap();
             prop_assert!(run.lines.iter().all(|l| l.closing_micro >= 0 && l.paid_minor >= 0));
             inflow += minor;
             outflow += run.totals.fee.minor() + run.totals.paid.minor();
