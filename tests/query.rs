@@ -16,14 +16,17 @@ use almoner::{
     credential::{self, PassRequest},
     digest::{Sha3Digest, Sha256},
     instant::Instant,
-    lake::{Counts, PrivateObject, RecordTree, ReleasedColumn, Segment, TableVersion, Version},
+    lake::{
+        Counts, PrivateObject, RecordTree, ReleasedColumn, Segment, TableVersion, Version,
+        VersionTerms,
+    },
     ledger::Kind,
     party::ResearcherId,
     pipeline::{
         pass,
         query::{self as act, Question},
     },
-    purpose::Purpose,
+    purpose::{Claims, DataTerm, DataUse, Effect, Purpose},
     query::{Answer, Error, Limits, Outcome, ask},
     schema::{ColumnType, Role},
     site::Site,
@@ -83,7 +86,10 @@ impl Lake {
             consent_commit: 1,
             roster: private(),
             report: private(),
+            quality: None,
             papers: Vec::new(),
+            duo: None,
+            linkage_commit: None,
             entry: String::new(),
         };
         Self { dir, store, version }
@@ -130,6 +136,7 @@ impl Lake {
                     role: *role,
                     done: "kept".into(),
                     unit: None,
+                    code_system: None,
                 })
                 .collect(),
             segments,
@@ -596,6 +603,7 @@ fn request(purpose: &str, dataset: &str) -> PassRequest {
         institution: None,
         datasets: [dataset.to_owned()].into(),
         purposes: [Purpose::parse(purpose).unwrap()].into(),
+        claims: Claims::default(),
         expires: Instant::parse("2027-01-01").unwrap(),
     }
 }
@@ -639,6 +647,40 @@ fn an_answer_is_in_the_vault_and_the_book_before_it_is_handed_over() {
         entry.body().get("researcher_token").unwrap().clone()
     };
     assert_ne!(token(&other), token(&record), "a researcher could be followed in the book");
+}
+
+#[test]
+fn the_terms_of_a_dataset_are_judged_by_the_claims_of_the_pass() {
+    let terms = |names: &[&str]| {
+        let terms = names.iter().map(|name| DataTerm::bare(Purpose::named(name).unwrap()));
+        let terms = DataUse::new(terms.collect()).unwrap();
+        Some(VersionTerms { terms, ontology: None })
+    };
+    let mut lake = demo();
+    lake.version.duo = terms(&["HMB", "IRB", "PUB", "NPU"]);
+    let site = site(&mut lake);
+    let ask = |claims: &[(&str, &str)]| {
+        let mut request = request("DUO:0000006", "demo");
+        for (name, value) in claims {
+            request.claims.take(name, value).unwrap().unwrap();
+        }
+        let (_, note) = pass::issue(&site, request).unwrap();
+        act::answer(&site, &question(&note, COUNT))
+    };
+    let before = site.book_size().unwrap();
+    let act::Error::Terms { verdict, .. } = ask(&[]).unwrap_err() else { panic!("not its terms") };
+    assert_eq!(verdict.effect(), Effect::Refer, "a use was answered that nothing was shown of");
+    let missing: Vec<&str> = verdict.deciding().map(|reason| reason.clause.as_str()).collect();
+    assert_eq!(missing.len(), 3, "{missing:?}");
+    let profit = ask(&[("organisation", "for-profit"), ("ethics", "IRB-7")]).unwrap_err();
+    let act::Error::Terms { verdict, .. } = &profit else { panic!("not its terms") };
+    assert_eq!(verdict.effect(), Effect::Deny);
+    assert!(profit.to_string().contains("works for profit"), "{profit}");
+    assert_eq!(site.book_size().unwrap(), before, "what was refused is in the book as answered");
+    let shown = [("organisation", "non-profit"), ("ethics", "IRB-7"), ("accepts", "publication")];
+    let answered = ask(&shown).unwrap();
+    assert_eq!(answered.obligations.len(), 1, "a promise would be forgotten");
+    assert_eq!(site.book_size().unwrap(), before + 1);
 }
 
 #[test]
