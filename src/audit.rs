@@ -10,12 +10,14 @@ mod booked;
 mod commits;
 mod expected;
 mod inputs;
+mod linked;
 mod objects;
 mod paid;
 mod person;
 mod released;
 mod settled;
 mod shape;
+mod shared;
 mod stood;
 mod table;
 
@@ -67,6 +69,8 @@ pub struct Secrets {
     pub sponsor_token: [u8; 32],
     /// The researcher of a question.
     pub researcher_token: [u8; 32],
+    /// Who is whom.
+    pub linkage_commitments: [u8; 32],
 }
 
 impl fmt::Debug for Evidence {
@@ -106,6 +110,8 @@ pub enum Check {
     Records,
     /// The keyed root over the decisions of a consent commit.
     Decisions,
+    /// The keyed root over who is whom, and what may change that.
+    Linkage,
     /// Everyone in a version stood for its purposes.
     Standing,
     /// Whose rows an answer drew on.
@@ -122,7 +128,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Book,
         Self::Entry,
         Self::Commit,
@@ -134,6 +140,7 @@ impl Check {
         Self::Roster,
         Self::Records,
         Self::Decisions,
+        Self::Linkage,
         Self::Standing,
         Self::Usage,
         Self::Inputs,
@@ -156,6 +163,7 @@ impl Check {
             Self::Roster => "roster",
             Self::Records => "records",
             Self::Decisions => "decisions",
+            Self::Linkage => "linkage",
             Self::Standing => "standing",
             Self::Usage => "usage",
             Self::Inputs => "inputs",
@@ -181,6 +189,9 @@ impl Check {
             Self::Roster => "Does the list of a version's people fit the rows released?",
             Self::Records => "Is every person's record in the version's record tree, once?",
             Self::Decisions => "Does the recorded root follow from the decisions of people?",
+            Self::Linkage => {
+                "Did no run move a record, and does each root follow from who is whom?"
+            }
             Self::Standing => "Had everyone in a version consented to its purposes that day?",
             Self::Usage => "Do the lines of every answer fit its sums and the people asked of?",
             Self::Inputs => "Does a settlement rest on all that counted, and only that?",
@@ -278,7 +289,9 @@ pub fn audit(
     stage("consents");
     let register = stood::register(evidence, &mut audit, &commits)?;
     stage("versions");
-    let versions = released::versions(evidence, &mut audit, &commits, &register)?;
+    let people = linked::people(evidence, &mut audit, &commits)?;
+    let known = released::Known { register: &register, people: &people };
+    let versions = released::versions(evidence, &mut audit, &commits, &known)?;
     stage("questions");
     let usage = asked::usage(evidence, &mut audit, &commits, &versions)?;
     stage("money");

@@ -8,9 +8,15 @@
 #![expect(clippy::panic, reason = "the same, with the name of the object that is missing")]
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use arrow::array::{AsArray as _, Int64Array, RecordBatch};
+use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
+use sha3::Digest as _;
 
 #[path = "whole/commons.rs"]
 mod commons;
@@ -81,6 +87,7 @@ fn a_site_that_lived_comes_out_clean_and_a_flipped_byte_in_each_kind_of_object_i
         ("vault/usage/lines/", ".parquet"),
         ("vault/pools/settlements/", ".json"),
         ("vault/pools/settlements/", ".parquet"),
+        ("vault/pools/settlements/", ".institutions.parquet"),
         ("vault/pools/settlements/", ".leaves"),
         ("ledger/records/", ".leaves"),
         ("ledger/commits/", "1.json"),
@@ -116,6 +123,7 @@ fn a_site_that_lived_comes_out_clean_and_a_flipped_byte_in_each_kind_of_object_i
     fs::write(&file, good).unwrap();
     pages(&commons);
     dressed_up(&commons);
+    raised(&commons);
 }
 
 /// The public page is written by an audit, and tells its sums.
@@ -160,4 +168,53 @@ fn dressed_up(commons: &Commons) {
     fs::write(&file, good).unwrap();
     assert_eq!(said.code, Some(7), "a question taken out of the record went unseen");
     assert!(said.out.contains("no commit of the site stands behind it"), "{}", said.out);
+}
+
+/// An institution is paid one cent more, and the object's name, its digest and the sums of the commit
+/// are changed to fit.
+fn raised(commons: &Commons) {
+    let file = files(&commons.path("site/vault/pools/commits")).pop().unwrap();
+    let good = fs::read_to_string(&file).unwrap();
+    let lines = find(commons, "vault/pools/settlements/", ".institutions.parquet");
+    let (batch, bytes) = more(&lines);
+    assert_eq!(batch.num_rows(), 4, "an institution has no line");
+    let digest = |bytes: &[u8]| {
+        sha3::Sha3_256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").unwrap();
+            text
+        })
+    };
+    let (old, new) = (digest(&fs::read(&lines).unwrap()), digest(&bytes));
+    let other = lines.with_file_name(format!("{new}.institutions.parquet"));
+    fs::write(&other, bytes).unwrap();
+    assert!(good.contains(&old), "the commit does not name the lines");
+    fs::write(&file, good.replace(&old, &new)).unwrap();
+    let said = audit(commons);
+    fs::write(&file, &good).unwrap();
+    fs::remove_file(&other).unwrap();
+    assert_eq!(said.code, Some(7), "an institution was paid a cent that nobody gave");
+    for part in
+        ["an institution's line is not what it should be", "says otherwise in `institutions`"]
+    {
+        assert!(said.out.contains(part), "not found: {part}:\n{}", said.out);
+    }
+    assert_eq!(audit(commons).code, Some(0), "the site was not put back");
+}
+
+/// Reads lines, and writes them again with one cent more for the first.
+fn more(file: &Path) -> (RecordBatch, Vec<u8>) {
+    let bytes = bytes::Bytes::from(fs::read(file).unwrap());
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+    let batch = reader.into_iter().next().unwrap().unwrap();
+    let at = batch.schema().index_of("paid_minor").unwrap();
+    let paid: &Int64Array = batch.column(at).as_primitive();
+    let paid = paid.iter().enumerate().map(|(row, cents)| cents.map(|c| c + i64::from(row == 0)));
+    let mut columns = batch.columns().to_vec();
+    columns[at] = Arc::new(paid.collect::<Int64Array>());
+    let changed = RecordBatch::try_new(batch.schema(), columns).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, changed.schema(), None).unwrap();
+    writer.write(&changed).unwrap();
+    drop(writer.close().unwrap());
+    (changed, bytes)
 }

@@ -1,11 +1,11 @@
-//! The four sequences of commits: read in order, each in the very bytes that this version writes,
+//! The five sequences of commits: read in order, each in the very bytes that this version writes,
 //! with the entry that it wants in the book.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Audit, Check, Evidence,
-    shape::{ConsentCommit, PoolCommit},
+    shape::{ConsentCommit, LinkageCommit, PoolCommit},
 };
 use crate::{
     lake::Version,
@@ -28,6 +28,7 @@ pub(super) struct Numbered<T> {
 #[derive(Debug)]
 pub(super) struct Commits {
     pub(super) consents: Vec<Numbered<ConsentCommit>>,
+    pub(super) linkage: Vec<Numbered<LinkageCommit>>,
     pub(super) pools: Vec<Numbered<PoolCommit>>,
     pub(super) usage: Vec<Numbered<UsageRecord>>,
     pub(super) lake: Vec<Numbered<Version>>,
@@ -42,6 +43,10 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &ConsentCommit = c;
         &c.entry
     })?;
+    let linkage = sequence(audit, vault, "vault", "linkage/commits", &mut complete, |c| {
+        let c: &LinkageCommit = c;
+        &c.entry
+    })?;
     let pools = sequence(audit, vault, "vault", "pools/commits", &mut complete, |c| {
         let c: &PoolCommit = c;
         &c.entry
@@ -54,11 +59,12 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &Version = c;
         &c.entry
     })?;
-    for commit in &consents {
-        let good = commit.number == commit.body.number;
-        audit.check(Check::Commit, &commit.path, good, "it bears another number than its name");
+    let consents_named = consents.iter().map(|c| (&c.path, c.number == c.body.number));
+    let linkage_named = linkage.iter().map(|c| (&c.path, c.number == c.body.number));
+    for (path, good) in consents_named.chain(linkage_named) {
+        audit.check(Check::Commit, path, good, "it bears another number than its name");
     }
-    Ok(Commits { consents, pools, usage, lake, complete })
+    Ok(Commits { consents, linkage, pools, usage, lake, complete })
 }
 
 fn sequence<T: Serialize + DeserializeOwned>(

@@ -10,7 +10,7 @@ use super::{
     booked::Book,
     commits::{Commits, Numbered},
     settled,
-    shape::{Act, ConsentCommit, PoolCommit},
+    shape::{Act, ConsentCommit, LinkageAct, LinkageCommit, PoolCommit},
     table::{count, leaf_hash},
 };
 use crate::{
@@ -43,6 +43,9 @@ pub(super) fn compare(
     let mut claimed = BTreeSet::new();
     let consents = commits.consents.iter().map(|c| (c.path.as_str(), &c.entry, consent(c)));
     sequence(audit, book, &mut claimed, consents.collect());
+    let linkage =
+        commits.linkage.iter().map(|c| (c.path.as_str(), &c.entry, Some(linked(&c.body))));
+    sequence(audit, book, &mut claimed, linkage.collect());
     let mut heads = BTreeMap::new();
     let pools: Vec<_> = commits
         .pools
@@ -141,6 +144,37 @@ fn consent(commit: &Numbered<ConsentCommit>) -> Option<Said> {
     };
     let (prev, subjects) = (Vec::new(), Vec::new());
     Some(Said { kind, time: body.time, body: Value::Object(said), prev, subjects })
+}
+
+fn linked(commit: &LinkageCommit) -> Said {
+    let LinkageCommit { number, time, act, members, root, .. } = commit;
+    let count = shown(members.as_ref().map_or(0, |members| members.count));
+    let (kind, mut body) = match act {
+        LinkageAct::Run {
+            pipeline,
+            match_centibits,
+            review_centibits,
+            people_new,
+            pairs_review,
+        } => {
+            let body = json!({
+                "pipeline": {"name": pipeline.0, "digest": pipeline.1},
+                "match_centibits": match_centibits,
+                "review_centibits": review_centibits,
+                "people_new": shown(*people_new),
+                "pairs_review": shown(*pairs_review),
+            });
+            (Kind::LinkageRun, body)
+        }
+        LinkageAct::Merge { .. } => (Kind::LinkageChanged, json!({"change": "merge"})),
+        LinkageAct::Split { .. } => (Kind::LinkageChanged, json!({"change": "split"})),
+    };
+    if let Some(members) = body.as_object_mut() {
+        members.insert("commit".to_owned(), (*number).into());
+        members.insert("count".to_owned(), count);
+        members.insert("root".to_owned(), root.to_string().into());
+    }
+    Said { kind, time: *time, body, prev: Vec::new(), subjects: Vec::new() }
 }
 
 /// `heads` keeps, for each pool, the entries of its opening and of its newest settlement.
@@ -259,7 +293,7 @@ fn released(version: &Version) -> Said {
         .collect();
     let counts = &version.counts;
     let inputs: Vec<u8> = version.inputs.iter().flat_map(|digest| digest.0).collect();
-    let body = json!({
+    let mut body = json!({
         "dataset": version.dataset,
         "version": version.version,
         "purposes": version.purposes,
@@ -277,6 +311,18 @@ fn released(version: &Version) -> Said {
         "roster": version.roster.digest,
         "report": version.report.digest,
     });
+    if let Some(members) = body.as_object_mut() {
+        if let Some(duo) = &version.duo {
+            members.insert("duo".to_owned(), json!(duo.terms));
+        }
+        if let Some(commit) = version.linkage_commit {
+            members.insert("linkage_commit".to_owned(), commit.into());
+        }
+        // A version whose pipeline names no rules has no findings.
+        if let Some(quality) = &version.quality {
+            members.insert("quality".to_owned(), quality.digest.to_string().into());
+        }
+    }
     let name = format!("{}@{}", version.dataset, version.version);
     let mut subjects = Vec::new();
     for table in &version.tables {

@@ -112,31 +112,50 @@ pub(super) fn gather(before: &Before<'_>, act: &Settled, commits: &Commits) -> O
     }
     let nothing = crate::money::Amount::zero(*currency);
     let last = before.settled.last();
+    let mut rules = json!({
+        "method": "almoner-reward/v1",
+        "currency": currency,
+        "fee_bps": terms.fee_bps,
+        "base_ppm": terms.base_ppm,
+        "usage_ppm": terms.usage_ppm,
+        "minimum": terms.minimum,
+        "accrual_per_minor": 1_000_000,
+        "units_per_query": UNITS,
+        "rounding": ROUNDING,
+    });
+    if terms.institution_ppm != 0 {
+        let members = rules.as_object_mut()?;
+        members.insert("institution_ppm".to_owned(), terms.institution_ppm.into());
+        members.insert("rounding".to_owned(), format!("{ROUNDING}{INSTITUTIONS}").into());
+    }
+    let opening = last.map(|(commit, s)| {
+        let mut opening = json!({"commit": commit, "lines": s.lines});
+        if let (Some(lines), Some(members)) = (&s.institution_lines, opening.as_object_mut()) {
+            members.insert("institution_lines".to_owned(), json!(lines));
+        }
+        opening
+    });
     Some(json!({
         "format": 1,
         "pool": pool,
         "period": act.period,
         "datasets": datasets,
-        "rules": {
-            "method": "almoner-reward/v1",
-            "currency": currency,
-            "fee_bps": terms.fee_bps,
-            "base_ppm": terms.base_ppm,
-            "usage_ppm": terms.usage_ppm,
-            "minimum": terms.minimum,
-            "accrual_per_minor": 1_000_000,
-            "units_per_query": UNITS,
-            "rounding": "largest remainders; ties by SHA3-256(seed || contributor) ascending; \
-                         layers tie in the order base, usage",
-        },
+        "rules": rules,
         "funded": funded,
         "returned": last.map_or(nothing, |(_, s)| s.totals.unallocated),
         "versions": versions,
         "queries": queries,
         "repeats": repeats,
-        "opening": last.map(|(commit, s)| json!({"commit": commit, "lines": s.lines})),
+        "opening": opening,
     }))
 }
+
+const ROUNDING: &str = "largest remainders; ties by SHA3-256(seed || contributor) ascending; layers \
+                        tie in the order base, usage";
+
+/// What the rounding of a pool that gives institutions a part says besides.
+const INSTITUTIONS: &str = "; the institutions' part comes first, rounded down; theirs tie by \
+                            SHA3-256(seed || institution)";
 
 /// Share units of one question.
 pub(super) const UNITS: u64 = 1_000_000_000_000;

@@ -7,7 +7,7 @@ use super::{
     Audit, Check, Evidence, Finding, booked,
     commits::{self, Commits},
     expected,
-    shape::Act,
+    shape::{Act, LinkageCommit},
 };
 use crate::{
     digest::{Sha3Digest, Sha256},
@@ -74,9 +74,16 @@ fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
             named.insert(("vault", object.path.clone()), object.digest);
         }
     }
+    for commit in &commits.linkage {
+        let LinkageCommit { members, tokens, review, .. } = &commit.body;
+        for object in [members, tokens, review].into_iter().flatten() {
+            named.insert(("vault", object.path.clone()), object.digest);
+        }
+    }
     for commit in &commits.pools {
         if let Act::Settled(act) = &commit.body.act {
-            for object in [&act.inputs, &act.lines, &act.leaves] {
+            let lines = [&act.inputs, &act.lines, &act.leaves].into_iter();
+            for object in lines.chain(&act.institution_lines) {
                 named.insert(("vault", object.path.clone()), object.digest);
             }
         }
@@ -89,7 +96,8 @@ fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
         for segment in version.tables.iter().flat_map(|t| &t.segments) {
             named.insert(("lake", segment.path.clone()), segment.sha3);
         }
-        for object in [&version.roster, &version.report].into_iter().chain(&version.papers) {
+        let papers = [&version.roster, &version.report].into_iter();
+        for object in papers.chain(&version.quality).chain(&version.papers) {
             named.insert(("vault", object.path.clone()), object.digest);
         }
     }

@@ -15,6 +15,7 @@ use super::{
     released::Versions,
     settled::Line,
     shape::{Act, Settled, Terms, Totals},
+    shared::{self, Due, Share},
     stood::Register,
     table::{self, ascends, count, ints, leaf_hash, object, root, texts},
 };
@@ -25,6 +26,20 @@ use crate::{
 };
 
 const MICRO: i128 = 1_000_000;
+
+/// The lines that a settlement begins with.
+#[derive(Debug, Clone, Default)]
+struct Lines {
+    people: Vec<Line>,
+    institutions: Vec<Share>,
+}
+
+impl Lines {
+    /// Makes those of a settlement that could not be reckoned; what is wrong with it is found already.
+    fn of_people(people: Vec<Line>) -> Self {
+        Self { people, institutions: Vec::new() }
+    }
+}
 
 /// What all the settlements are reckoned from.
 pub(super) struct Sources<'a> {
@@ -41,7 +56,7 @@ pub(super) fn pools(
     only: Option<&str>,
 ) -> Result<(), store::Error> {
     let mut pools: BTreeMap<&str, Before<'_>> = BTreeMap::new();
-    let mut closing: BTreeMap<&str, Vec<Line>> = BTreeMap::new();
+    let mut closing: BTreeMap<&str, Lines> = BTreeMap::new();
     for commit in &sources.commits.pools {
         let act = &commit.body.act;
         if only.is_some_and(|only| only != act.pool()) {
@@ -51,8 +66,9 @@ pub(super) fn pools(
             let before = Before { opened, funded: Vec::new(), settled: Vec::new() };
             let fresh = pools.insert(&opened.pool, before).is_none();
             audit.check(Check::Once, &commit.path, fresh, "the pool was opened before");
-            let Terms { base_ppm, usage_ppm, fee_bps, minimum } = &opened.terms;
+            let Terms { fee_bps, institution_ppm, base_ppm, usage_ppm, minimum } = &opened.terms;
             let whole = base_ppm.checked_add(*usage_ppm) == Some(1_000_000) && *fee_bps <= 10_000;
+            let whole = whole && *institution_ppm <= 1_000_000;
             let whole = whole && minimum.minor() >= 0 && minimum.currency() == opened.currency;
             audit.check(Check::Sums, &commit.path, whole, "its terms do not give out the whole");
             continue;
@@ -111,8 +127,8 @@ fn settlement(
     path: &str,
     pool: &Before<'_>,
     act: &Settled,
-    opening: &[Line],
-) -> Result<Option<Vec<Line>>, store::Error> {
+    opening: &Lines,
+) -> Result<Option<Lines>, store::Error> {
     let vault = &sources.evidence.vault;
     let inputs = object(audit, vault, "vault", &act.inputs.path, &act.inputs.digest)?;
     let lines = object(audit, vault, "vault", &act.lines.path, &act.lines.digest)?;
@@ -130,10 +146,10 @@ fn settlement(
     let expected = gather(pool, act, sources.commits);
     let Some(expected) = expected else {
         audit.check(Check::Inputs, path, false, "what it rests on is not to be found");
-        return Ok(recorded);
+        return Ok(recorded.map(Lines::of_people));
     };
     let Some(seed) = inputs.and_then(|bytes| compare_inputs(audit, act, &expected, &bytes)) else {
-        return Ok(recorded);
+        return Ok(recorded.map(Lines::of_people));
     };
     let funded: Option<Vec<u64>> = expected
         .get("funded")
@@ -143,9 +159,10 @@ fn settlement(
     audit.check(Check::Inputs, path, same, "it gives out other payments than had come in");
     let Some(own) = reckon(sources, pool, act, &expected, &seed, opening) else {
         audit.check(Check::Lines, path, false, "it cannot be reckoned from what it rests on");
-        return Ok(recorded);
+        return Ok(recorded.map(Lines::of_people));
     };
-    let (totals, lines) = own;
+    let (totals, lines, due) = own;
+    shared::compare(sources.evidence, audit, path, act, due.as_ref())?;
     let odd = odd_totals(&totals, &act.totals);
     let fault = format!("its totals are others in `{}`", odd.join("`, `"));
     audit.check(Check::Sums, path, odd.is_empty(), &fault);
@@ -160,7 +177,8 @@ fn settlement(
         audit.check(Check::Lines, &name, all, "it has lines that are nobody's");
     }
     // What was earned anew, not what was written, is where the next settlement begins.
-    Ok(Some(lines))
+    let institutions = due.map(|due| due.lines).unwrap_or_default();
+    Ok(Some(Lines { people: lines, institutions }))
 }
 
 /// Compares the recorded inputs with those gathered anew; returns the seed.
@@ -251,8 +269,8 @@ fn reckon(
     act: &Settled,
     expected: &Value,
     seed: &Sha3Digest,
-    opening: &[Line],
-) -> Option<(Totals, Vec<Line>)> {
+    opening: &Lines,
+) -> Option<(Totals, Vec<Line>, Option<Due>)> {
     let currency = pool.opened.currency;
     let terms = &pool.opened.terms;
     let mut received = 0_i128;
@@ -264,6 +282,15 @@ fn reckon(
     let returned = pool.settled.last().map_or(0, |(_, s)| s.totals.unallocated.minor());
     let fee = received.checked_mul(i128::from(terms.fee_bps))?.checked_div_euclid(10_000)?;
     let given = u128::try_from(received.checked_add(returned)?.checked_sub(fee)?).ok()?;
+    let due = if terms.institution_ppm == 0 {
+        None
+    } else {
+        let theirs = &opening.institutions;
+        Some(shared::reckon(sources.versions, expected, seed, terms, given, theirs)?)
+    };
+    let opening = &opening.people;
+    let part = due.as_ref().map_or(0, |due| due.totals.part.minor());
+    let given = given.checked_sub(u128::try_from(part).ok()?)?;
     let layers = [(u128::from(terms.base_ppm), 0), (u128::from(terms.usage_ppm), 1)];
     let pots = shares(given, &layers)?;
     let (base, usage) = (*pots.first()?, *pots.last()?);
@@ -311,6 +338,7 @@ fn reckon(
             paid_minor,
         });
     }
+    let shared_left = due.as_ref().map_or(0, |due| due.left);
     let amount = |minor: i128| Amount::new(minor, currency);
     let natural = |minor: u128| i128::try_from(minor).ok().map(amount);
     let [opening, accrued, paid, carried] = sums;
@@ -321,13 +349,14 @@ fn reckon(
         fee: amount(fee),
         base: natural(base)?,
         usage: natural(usage)?,
-        unallocated: natural(base_left.checked_add(usage_left)?)?,
+        unallocated: natural(base_left.checked_add(usage_left)?.checked_add(shared_left)?)?,
         opening: accrual(opening),
         accrued: accrual(accrued),
         paid: amount(paid),
         carried: accrual(carried),
+        institutions: due.as_ref().map(|due| due.totals.clone()),
     };
-    Some((totals, lines))
+    Some((totals, lines, due))
 }
 
 /// What breaks a contributor's ties.
@@ -390,6 +419,7 @@ fn odd_totals(own: &Totals, told: &Totals) -> Vec<&'static str> {
         ("accrued", own.accrued == told.accrued),
         ("paid", own.paid == told.paid),
         ("carried", own.carried == told.carried),
+        ("institutions", own.institutions == told.institutions),
     ]
     .into_iter()
     .filter_map(|(name, same)| (!same).then_some(name))
@@ -422,15 +452,24 @@ fn closes(pool: &Before<'_>) -> Option<bool> {
         let totals = &act.totals;
         let (fee, paid) = (micro(totals.fee)?, micro(totals.paid)?);
         let accrued = totals.accrued.micro();
-        let out = fee.checked_add(accrued)?;
+        let (theirs, theirs_paid) = match &totals.institutions {
+            Some(sums) => (sums.accrued.micro(), micro(sums.paid)?),
+            None => (0, 0),
+        };
+        let out = fee.checked_add(accrued)?.checked_add(theirs)?;
         let (fee, accrued) = (fee.checked_neg()?, accrued.checked_neg()?);
-        good &= post(&[("pool", out), ("fees", fee), ("accrued", accrued)])?;
+        let earned = ("institutions", theirs.checked_neg()?);
+        good &= post(&[("pool", out), ("fees", fee), ("accrued", accrued), earned])?;
         good &= post(&[("accrued", paid), ("paid", paid.checked_neg()?)])?;
+        let paid = ("paid to institutions", theirs_paid.checked_neg()?);
+        good &= post(&[("institutions", theirs_paid), paid])?;
     }
     let (carried, left) = match pool.settled.last() {
         Some((_, act)) => (act.totals.carried.micro(), micro(act.totals.unallocated)?),
         None => (0, 0),
     };
+    let theirs = pool.settled.last().and_then(|(_, act)| act.totals.institutions.as_ref());
+    let theirs = theirs.map_or(0, |sums| sums.carried.micro());
     let used: BTreeSet<u64> =
         pool.settled.iter().flat_map(|(_, s)| s.funded.iter().copied()).collect();
     let mut waiting = left;
@@ -441,6 +480,7 @@ fn closes(pool: &Before<'_>) -> Option<bool> {
     }
     let balance = |name: &str| accounts.get(name).copied().unwrap_or(0);
     good &= balance("accrued") == carried.checked_neg()?;
+    good &= balance("institutions") == theirs.checked_neg()?;
     good &= balance("pool") == waiting.checked_neg()?;
     good &= accounts.values().try_fold(0_i128, |sum, b| sum.checked_add(*b))? == 0;
     Some(good)

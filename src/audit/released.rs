@@ -12,6 +12,7 @@ use arrow::{
 use super::{
     Audit, Check, Evidence,
     commits::{Commits, Numbered},
+    linked::{History, People},
     person::{Part, Records, leaf},
     stood::{Register, Use},
     table::{
@@ -41,6 +42,13 @@ pub(super) struct Seen {
     pub(super) roster: Vec<RosterLine>,
 }
 
+/// What versions are judged by.
+#[derive(Debug)]
+pub(super) struct Known<'a> {
+    pub(super) register: &'a Register,
+    pub(super) people: &'a History,
+}
+
 /// Versions whose rosters could be read, by dataset and number.
 pub(super) type Versions = BTreeMap<(String, u64), Seen>;
 
@@ -48,7 +56,7 @@ pub(super) fn versions(
     evidence: &Evidence,
     audit: &mut Audit,
     commits: &Commits,
-    register: &Register,
+    facts: &Known<'_>,
 ) -> Result<Versions, store::Error> {
     let mut seen = Versions::new();
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
@@ -65,16 +73,22 @@ pub(super) fn versions(
         *number = version.version;
         sums(audit, commit);
         let (records, tables) = tables(evidence, audit, version)?;
-        object(audit, &evidence.vault, "vault", &version.report.path, &version.report.digest)?;
+        for paper in std::iter::once(&version.report).chain(&version.quality) {
+            object(audit, &evidence.vault, "vault", &paper.path, &paper.digest)?;
+        }
         let own = version.record.path == format!("records/{}.leaves", version.record.root);
         audit.check(Check::Commit, &commit.path, own, "its record tree bears another name");
         let roster = roster(evidence, audit, commit, records.as_ref())?;
         known(audit, commit, commits);
         if let (Some(roster), Some(records)) = (&roster, &records) {
-            leaves(evidence, audit, version, register, roster, records)?;
+            leaves(evidence, audit, version, facts.register, roster, records)?;
         }
         if let Some(roster) = roster {
-            standing(audit, version, register, &roster, &tables);
+            let people = version.linkage_commit.map(|commit| facts.people.at(commit));
+            if let Some(people) = &people {
+                seen_there(audit, version, people, &roster);
+            }
+            standing(audit, version, facts.register, people.as_ref(), &roster, &tables);
             let key = (version.dataset.clone(), version.version);
             seen.insert(key, Seen { roster });
         }
@@ -105,7 +119,7 @@ fn sums(audit: &mut Audit, commit: &Numbered<Version>) {
 }
 
 /// By pseudonym: rows and record digest.
-type People = BTreeMap<String, (u64, Sha3Digest)>;
+type Told = BTreeMap<String, (u64, Sha3Digest)>;
 /// By table: the pseudonyms with rows in it.
 type Members = BTreeMap<String, BTreeSet<String>>;
 
@@ -114,7 +128,7 @@ fn tables(
     evidence: &Evidence,
     audit: &mut Audit,
     version: &Version,
-) -> Result<(Option<People>, Members), store::Error> {
+) -> Result<(Option<Told>, Members), store::Error> {
     let mut records = Records::default();
     let mut members = Members::new();
     let mut whole = true;
@@ -260,7 +274,7 @@ fn roster(
     evidence: &Evidence,
     audit: &mut Audit,
     commit: &Numbered<Version>,
-    records: Option<&People>,
+    records: Option<&Told>,
 ) -> Result<Option<Vec<RosterLine>>, store::Error> {
     let version = &commit.body;
     let object = &version.roster;
@@ -335,7 +349,7 @@ fn leaves(
     version: &Version,
     register: &Register,
     roster: &[RosterLine],
-    records: &People,
+    records: &Told,
 ) -> Result<(), store::Error> {
     let name = format!("ledger/{}", version.record.path);
     let Some(bytes) = evidence.ledger.find(&version.record.path)? else {
@@ -369,6 +383,16 @@ fn leaves(
     Ok(())
 }
 
+/// A linked version holds nobody at an institution where the person index knew no record of theirs.
+fn seen_there(audit: &mut Audit, version: &Version, people: &People, roster: &[RosterLine]) {
+    let name = format!("vault/{}", version.roster.path);
+    for line in roster {
+        let good = people.is_seen(&line.contributor, &line.institution);
+        let fault = "somebody in it had no record at an institution by the person index";
+        audit.check(Check::Linkage, &name, good, fault);
+    }
+}
+
 /// A version knows every decision that was recorded before it was made.
 fn known(audit: &mut Audit, commit: &Numbered<Version>, commits: &Commits) {
     let version = &commit.body;
@@ -381,6 +405,12 @@ fn known(audit: &mut Audit, commit: &Numbered<Version>, commits: &Commits) {
         good,
         "decisions recorded before it were not heeded",
     );
+    if let Some(heeded) = version.linkage_commit {
+        let before = commits.linkage.iter().filter(|c| c.body.time < version.time);
+        let newest = before.map(|c| c.number).max().unwrap_or(0);
+        let fault = "linkage recorded before it was not heeded";
+        audit.check(Check::Linkage, &commit.path, newest <= heeded, fault);
+    }
 }
 
 /// Everyone in a version had consented to each of its purposes, at each institution, for each table
@@ -389,6 +419,7 @@ fn standing(
     audit: &mut Audit,
     version: &Version,
     register: &Register,
+    people: Option<&People>,
     roster: &[RosterLine],
     members: &Members,
 ) {
@@ -399,16 +430,17 @@ fn standing(
     };
     let stood = |line: &RosterLine, table: &str| {
         let asked = |category: &str| {
-            register.stood(
-                &line.contributor,
-                &Use {
-                    purposes: &version.purposes,
-                    institution: &line.institution,
-                    category,
-                    time: version.time,
-                    commit: version.consent_commit,
-                },
-            )
+            let asked = Use {
+                purposes: &version.purposes,
+                institution: &line.institution,
+                category,
+                time: version.time,
+                commit: version.consent_commit,
+            };
+            // Of the other ids of a linked person, those that ever decided must agree.
+            let others = people.map(|people| people.aliases(&line.contributor)).unwrap_or_default();
+            register.stood(&line.contributor, &asked)
+                && others.iter().all(|id| register.key(id).is_none() || register.stood(id, &asked))
         };
         match category(table) {
             Some(category) => asked(category),

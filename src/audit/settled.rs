@@ -9,9 +9,10 @@ use super::{
     Evidence,
     expected::shown,
     shape::Settled,
+    shared::commitment,
     table::{leaf_hash, root},
 };
-use crate::digest::{Sha3Digest, Sha256, canonical, hmac_sha3_parts};
+use crate::digest::{Sha3Digest, Sha256, canonical, hex, hmac_sha3_parts};
 
 /// More entries than these are told by their root alone.
 const LISTED_MAX: usize = 400;
@@ -29,7 +30,7 @@ pub(super) fn body(evidence: &Evidence, act: &Settled) -> Option<Value> {
     let listed = ids.len() <= LISTED_MAX;
     let leaves: Vec<Sha256> = ids.iter().map(|id| leaf_hash(id.as_bytes())).collect();
     let totals = &act.totals;
-    Some(json!({
+    let mut body = json!({
         "pool": act.pool,
         "period": act.period,
         "inputs": ids.iter().filter(|_| listed).collect::<Vec<_>>(),
@@ -44,7 +45,13 @@ pub(super) fn body(evidence: &Evidence, act: &Settled) -> Option<Value> {
         "unallocated": totals.unallocated,
         "currency": totals.paid.currency(),
         "input_digest": act.inputs.digest,
-    }))
+    });
+    if let (Some(sums), Some(lines)) = (&totals.institutions, &act.institution_lines) {
+        let sealed = commitment(evidence, act, &lines.digest);
+        let said = json!({"total": sums.paid, "carried": sums.carried, "commitment": hex(&sealed)});
+        body.as_object_mut()?.insert("institutions".to_owned(), said);
+    }
+    Some(body)
 }
 
 /// One contributor's line.

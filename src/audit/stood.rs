@@ -21,11 +21,29 @@ use crate::{
     store,
 };
 
+/// What a decision does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Grant,
+    Withdraw,
+    OptOut,
+    OptIn,
+}
+
+impl Act {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Grant, "grant"),
+        (Self::Withdraw, "withdraw"),
+        (Self::OptOut, "opt-out"),
+        (Self::OptIn, "opt-in"),
+    ];
+}
+
 /// One decision of one person.
 #[derive(Debug, Clone)]
 struct Decision {
     seq: i64,
-    is_grant: bool,
+    act: Act,
     purposes: [String; 3],
     from: i32,
     until: Option<i32>,
@@ -96,7 +114,8 @@ pub(super) fn register(
             audit.check(Check::Decisions, &name, false, "it holds what is no decision");
             continue;
         };
-        let grants = count(&read.iter().filter(|(_, d)| d.is_grant).collect::<Vec<_>>());
+        let gives = |decision: &Decision| matches!(decision.act, Act::Grant | Act::OptIn);
+        let grants = count(&read.iter().filter(|(_, d)| gives(d)).collect::<Vec<_>>());
         let sums = grants == commit.body.grants
             && found.checked_sub(grants) == Some(commit.body.withdrawals);
         audit.check(
@@ -169,14 +188,11 @@ fn decisions(batch: &RecordBatch, commit: u64) -> Option<Vec<(String, Decision)>
     let seconds = |micros: i64| micros.div_euclid(1_000_000);
     (0..batch.num_rows())
         .map(|row| {
-            let is_grant = match action.value(row) {
-                "grant" => true,
-                "withdraw" => false,
-                _ => return None,
-            };
+            let named = |(_, name): &&(Act, &str)| *name == action.value(row);
+            let (act, _) = *Act::ALL.iter().find(named)?;
             let decision = Decision {
                 seq: seq.value(row),
-                is_grant,
+                act,
                 purposes: lists.map(|list| list.value(row).to_owned()),
                 from: from.value(row),
                 until: until.is_valid(row).then(|| until.value(row)),
@@ -210,7 +226,7 @@ impl Decision {
     fn commitment(&self, id: &str, key: &[u8; 32]) -> [u8; 32] {
         let [purposes, institutions, categories] = &self.purposes;
         let until = self.until.map(i32::to_be_bytes);
-        let action = if self.is_grant { "grant" } else { "withdraw" };
+        let action = Act::ALL.iter().find(|(act, _)| *act == self.act).map_or("", |(_, name)| name);
         hmac_sha3_parts(
             key,
             &[
@@ -247,12 +263,12 @@ impl Decision {
                     || taken == permission
             })
         });
-        !self.is_grant && self.from <= day && self.reaches(asked) && touches
+        self.act == Act::Withdraw && self.from <= day && self.reaches(asked) && touches
     }
 
     /// Says whether a grant permits the use of a permission, but for withdrawals.
     fn gives(&self, asked: &Use<'_>, permission: &Purpose, day: i32) -> bool {
-        self.is_grant
+        self.act == Act::Grant
             && self.from <= day
             && self.until.is_none_or(|until| day < until)
             && self.reaches(asked)
@@ -283,11 +299,19 @@ impl Register {
     }
 
     /// Says whether a person had consented to a use: for every permission that it asks for, a grant
-    /// in force that was decided after every withdrawal in force.
+    /// in force that was decided after every withdrawal in force; and the last opt-out in force, if
+    /// there is one, was followed by an opt-in.
     pub(super) fn stood(&self, id: &str, asked: &Use<'_>) -> bool {
         let Some(own) = self.people.get(id) else { return false };
         let day = i32::try_from(asked.time.unix().div_euclid(86_400)).unwrap_or(i32::MAX);
         let known: Vec<&Decision> = own.iter().filter(|d| d.is_known(asked)).collect();
+        let last = |act: Act| {
+            let own = known.iter().filter(|d| d.act == act && d.from <= day);
+            own.map(|d| d.decided).max()
+        };
+        if last(Act::OptOut).is_some_and(|out| last(Act::OptIn).is_none_or(|back| back <= out)) {
+            return false;
+        }
         let mut permissions = asked.purposes.iter().filter(|p| !p.is_modifier()).peekable();
         permissions.peek().is_some()
             && permissions.all(|permission| {
@@ -313,16 +337,10 @@ impl Register {
 mod tests {
     use super::*;
 
-    fn decision(
-        grant: bool,
-        purposes: &str,
-        institutions: &str,
-        from: i32,
-        decided: i64,
-    ) -> Decision {
+    fn decision(act: Act, purposes: &str, institutions: &str, from: i32, decided: i64) -> Decision {
         Decision {
             seq: 1,
-            is_grant: grant,
+            act,
             purposes: [purposes.into(), institutions.into(), "*".into()],
             from,
             until: None,
@@ -343,14 +361,19 @@ mod tests {
 
     #[test]
     fn a_person_stands_by_a_grant_until_a_withdrawal_and_again_by_a_later_grant() {
-        let mut all = vec![decision(true, "DUO:0000042", "*", 10, 0)];
+        let mut all = vec![decision(Act::Grant, "DUO:0000042", "*", 10, 0)];
         assert!(!stood(&all, "north", 9), "a grant held before its first day");
         assert!(stood(&all, "north", 10));
-        all.push(decision(false, "DUO:0000006", "north", 20, 20 * 86_400));
+        all.push(decision(Act::Withdraw, "DUO:0000006", "north", 20, 20 * 86_400));
         assert!(!stood(&all, "north", 20), "a withdrawn person would be paid for as if released");
         assert!(stood(&all, "south", 20));
-        all.push(decision(true, "DUO:0000006", "*", 21, 21 * 86_400));
+        all.push(decision(Act::Grant, "DUO:0000006", "*", 21, 21 * 86_400));
         assert!(stood(&all, "north", 21));
         assert!(!stood(&[], "north", 21));
+        all.push(decision(Act::OptOut, "*", "*", 22, 22 * 86_400));
+        all.push(decision(Act::Grant, "DUO:0000006", "*", 23, 23 * 86_400));
+        assert!(stood(&all, "north", 21) && !stood(&all, "north", 23), "an opt-out was overruled");
+        all.push(decision(Act::OptIn, "*", "*", 24, 24 * 86_400));
+        assert!(stood(&all, "north", 24));
     }
 }
