@@ -12,6 +12,7 @@ mod index;
 mod number;
 mod owed;
 mod page;
+mod quality;
 mod run;
 mod settlement;
 mod statement;
@@ -27,8 +28,11 @@ pub use self::{
     index::{IndexAudit, IndexDataset, IndexPage, IndexPool, Link, index_page},
     number::PublicCount,
     page::{Checkpoint, Named, json},
+    quality::{FilledLine, QualityReport, RuleFile, quality_page},
     run::{ColumnLine, InstitutionLine, RiskLine, RunReport, TableLine, run_page},
-    settlement::{SettlementLayer, SettlementPage, SettlementUse, settlement_page},
+    settlement::{
+        SettlementInstitutions, SettlementLayer, SettlementPage, SettlementUse, settlement_page,
+    },
     statement::{
         StatementConsent, StatementLayer, StatementPage, StatementProof, StatementQuery,
         StatementRelease, statement_csv, statement_page,

@@ -2,12 +2,21 @@
 
 use super::{
     AuditCheck, AuditFinding, AuditPage, Checkpoint, ColumnLine, DatasetPage, DatasetTable,
-    DatasetVersion, IndexAudit, IndexDataset, IndexPage, IndexPool, InstitutionLine, Link, Named,
-    PublicCount, RiskLine, RunReport, SettlementLayer, SettlementPage, SettlementUse,
-    StatementPage, TableLine, audit_page, dataset_page, index_page, json, run_page,
-    settlement_page, statement_page,
+    DatasetVersion, FilledLine, IndexAudit, IndexDataset, IndexPage, IndexPool, InstitutionLine,
+    Link, Named, PublicCount, QualityReport, RiskLine, RuleFile, RunReport, SettlementInstitutions,
+    SettlementLayer, SettlementPage, SettlementUse, StatementPage, TableLine, audit_page,
+    dataset_page, index_page, json, quality_page, run_page, settlement_page, statement_page,
 };
-use crate::{instant::Instant, purpose::Purpose, schema::Role};
+use crate::{
+    digest::Sha3Digest,
+    instant::Instant,
+    purpose::Purpose,
+    quality::{
+        Category, Cell, Distribution, Finding, Measure, Outcome, Place, Severity, Threshold,
+        Validity,
+    },
+    schema::Role,
+};
 
 fn time() -> Instant {
     Instant::parse("2026-11-22T15:00:00Z").unwrap()
@@ -147,6 +156,11 @@ fn settlement(odd: &str) -> SettlementPage {
         fee: "5000.00".to_owned(),
         paid: "94871.16".to_owned(),
         carried: "128.84".to_owned(),
+        institutions: Some(SettlementInstitutions {
+            part: "15000.00".to_owned(),
+            paid: "14999.17".to_owned(),
+            carried: "0.83".to_owned(),
+        }),
         unallocated: "0.00".to_owned(),
         contributors_paid: PublicCount::new(1_790),
         contributors: PublicCount::new(1_842),
@@ -214,6 +228,66 @@ fn dataset(odd: &str) -> DatasetPage {
     }
 }
 
+fn quality(odd: &str) -> QualityReport {
+    let finding = |rule: &str, outcome, category, measure| Finding {
+        rule: format!("{rule}{odd}"),
+        description: Some(format!("a visit ends after it began{odd}")),
+        table: format!("visits{odd}"),
+        columns: vec![format!("start{odd}"), "end".to_owned()],
+        kind: "temporal-order".to_owned(),
+        category,
+        severity: Severity::Error,
+        institution: format!("north-shore{odd}"),
+        rows: 31_204,
+        failing: 12,
+        share_ppm: 384,
+        measure,
+        warn_if: Threshold::ANY,
+        error_if: Some(Threshold::SharePpm(10_000)),
+        rejects: true,
+        outcome,
+        first: vec![Place { file: format!("visits.csv{odd}"), line: 17 }],
+    };
+    let drift = Measure { off_ppm: 312_000, now_ppm: None, before_ppm: None };
+    let filled = |institution: &str| FilledLine {
+        institution: institution.to_owned(),
+        table: format!("visits{odd}"),
+        rows: 31_204,
+        columns: vec![(format!("start{odd}"), 31_204), ("end".to_owned(), 29_001)],
+    };
+    let cells = |labels: [&str; 2]| {
+        let mut cells: Vec<Cell> = labels
+            .iter()
+            .map(|label| Cell { label: format!("{label}{odd}"), rows: Some(812) })
+            .collect();
+        cells.push(Cell { label: "others".to_owned(), rows: None });
+        cells
+    };
+    QualityReport {
+        run: format!("demo-0a1b2c3d4e5f6071{odd}"),
+        pipeline: format!("demo{odd}"),
+        dataset: format!("diabetes{odd}"),
+        version: 2,
+        time: time(),
+        rules: vec![RuleFile { file: format!("demo.toml{odd}"), digest: Sha3Digest::of(b"r") }],
+        previous: Some(1),
+        findings: vec![
+            finding("visit-ends", Outcome::Warned, Category::Plausibility, None),
+            finding("payer-drift", Outcome::Stopped, Category::Plausibility, Some(drift)),
+            finding("visit-key", Outcome::Passed, Category::Conformance, None),
+        ],
+        filled: vec![filled(&format!("north-shore{odd}")), filled("lake-county")],
+        validity: [("north-shore".to_owned(), Validity { checked: 400, held: 397 })].into(),
+        distributions: vec![Distribution {
+            table: format!("patients{odd}"),
+            column: "birth_date".to_owned(),
+            before: Some(cells(["1950", "1951"])),
+            after: Some(cells(["1950-1974", "1975-1999"])),
+        }],
+        idle: vec![format!("death-once{odd}")],
+    }
+}
+
 fn statement(odd: &str) -> StatementPage {
     let sample = super::statement::tests::sample();
     let named = Named { name: odd.to_owned(), value: odd.to_owned() };
@@ -226,7 +300,7 @@ fn statement(odd: &str) -> StatementPage {
 }
 
 /// Every page with `odd` in as many texts as take one.
-fn pages(odd: &str) -> [(&'static str, String); 6] {
+fn pages(odd: &str) -> [(&'static str, String); 7] {
     [
         ("index", index_page(&index(odd))),
         ("run", run_page(&run(odd))),
@@ -234,6 +308,7 @@ fn pages(odd: &str) -> [(&'static str, String); 6] {
         ("settlement", settlement_page(&settlement(odd), "settlement")),
         ("audit", audit_page(&audit(odd))),
         ("dataset", dataset_page(&dataset(odd), "dataset")),
+        ("quality", quality_page(&quality(odd))),
     ]
 }
 
@@ -290,6 +365,13 @@ fn the_same_facts_make_the_same_page() {
     for (first, second) in pages("x").into_iter().zip(pages("x")) {
         assert_eq!(first, second, "a page would change without cause");
     }
+}
+
+#[test]
+fn findings_of_quality_read_back_from_their_json() {
+    let report = quality("");
+    let text = json(&report).unwrap();
+    assert_eq!(serde_json::from_str::<QualityReport>(&text).unwrap(), report);
 }
 
 #[test]

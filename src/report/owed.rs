@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Named, PublicCount, SettlementLayer, SettlementPage, SettlementUse, StatementConsent,
-    StatementLayer, StatementPage, StatementProof, StatementQuery, StatementRelease, number::sum,
+    Named, PublicCount, SettlementInstitutions, SettlementLayer, SettlementPage, SettlementUse,
+    StatementConsent, StatementLayer, StatementPage, StatementProof, StatementQuery,
+    StatementRelease, number::sum,
 };
 use crate::{
     consent::Event,
@@ -85,6 +86,11 @@ impl SettlementPage {
         let people = |earned: fn(&crate::reward::Line) -> bool| {
             PublicCount::new(settlement.lines.iter().filter(|line| earned(line)).count() as u64)
         };
+        let shared = totals.institutions.as_ref();
+        let mut earlier = sum(&totals.returned.decimal(), &totals.opening.decimal());
+        if let Some(shared) = shared {
+            earlier = sum(&earlier, &shared.opening.decimal());
+        }
         let mut uses = BTreeMap::new();
         for query in &inputs.queries {
             *uses.entry(query.purpose.clone()).or_insert(0_u64) += 1;
@@ -95,10 +101,15 @@ impl SettlementPage {
             currency: totals.paid.currency().code().to_owned(),
             time: settled.time,
             received: totals.received.decimal(),
-            earlier: sum(&totals.returned.decimal(), &totals.opening.decimal()),
+            earlier,
             fee: totals.fee.decimal(),
             paid: totals.paid.decimal(),
             carried: totals.carried.decimal(),
+            institutions: shared.map(|shared| SettlementInstitutions {
+                part: shared.part.decimal(),
+                paid: shared.paid.decimal(),
+                carried: shared.carried.decimal(),
+            }),
             unallocated: totals.unallocated.decimal(),
             contributors_paid: people(|line| line.paid_minor > 0),
             contributors: people(|line| line.base_micro > 0 || line.usage_micro > 0),

@@ -24,7 +24,8 @@ pub struct SettlementPage {
     pub time: Instant,
     /// Received and not settled before.
     pub received: String,
-    /// Brought along from earlier periods: unallocated then, or carried for contributors.
+    /// Brought along from earlier periods: unallocated then, or carried for contributors and
+    /// institutions.
     pub earlier: String,
     /// Kept for running the commons.
     pub fee: String,
@@ -32,6 +33,9 @@ pub struct SettlementPage {
     pub paid: String,
     /// Earned, and carried for contributors until it can be paid.
     pub carried: String,
+    /// What institutions get, where the pool's terms give them a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub institutions: Option<SettlementInstitutions>,
     /// Earned by nobody, and still in the pool.
     pub unallocated: String,
     /// Contributors who were paid.
@@ -52,6 +56,17 @@ pub struct SettlementPage {
     pub checkpoint: Option<Checkpoint>,
     /// Commands that check it.
     pub checks: Vec<String>,
+}
+
+/// What the institutions that hold the records get, all together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SettlementInstitutions {
+    /// Their part of the money.
+    pub part: String,
+    /// Paid to them.
+    pub paid: String,
+    /// Earned, and carried for them until it can be paid.
+    pub carried: String,
 }
 
 /// What one layer gave.
@@ -96,7 +111,20 @@ pub fn settlement_page(page: &SettlementPage, stem: &str) -> String {
             (&in_coins("Carried for people"), decimal(&page.carried)),
             (&in_coins("Still in the pool"), decimal(&page.unallocated)),
         ]))
+        @if let Some(shared) = &page.institutions {
+            (figures(&[
+                (&in_coins("Institutions’ part"), decimal(&shared.part)),
+                (&in_coins("Paid to institutions"), decimal(&shared.paid)),
+                (&in_coins("Carried for institutions"), decimal(&shared.carried)),
+            ]))
+        }
         h2 { "How it was shared" }
+        @if page.institutions.is_some() {
+            p {
+                "A fixed part goes to the institutions that hold the records, by how much and how \
+                 good; the rest goes to people."
+            }
+        }
         p {
             "One part goes to everyone whose records are in the dataset, by how much and how good; "
             "the other to those whose records an answer drew on. Every cent is given out or shown "
@@ -149,10 +177,14 @@ pub fn settlement_page(page: &SettlementPage, stem: &str) -> String {
 
 fn flow(page: &SettlementPage) -> Markup {
     let amount = |text: &str| scaled(text, 6);
+    let of = |part: fn(&SettlementInstitutions) -> &str| {
+        page.institutions.as_ref().map_or(0, |shared| amount(part(shared)))
+    };
+    let (paid, carried) = (of(|shared| &shared.paid), of(|shared| &shared.carried));
     let parts = [
-        Part { class: "good", label: "paid", size: amount(&page.paid) },
+        Part { class: "good", label: "paid", size: amount(&page.paid) + paid },
         Part { class: "warn", label: "fee", size: amount(&page.fee) },
-        Part { class: "calm", label: "carried", size: amount(&page.carried) },
+        Part { class: "calm", label: "carried", size: amount(&page.carried) + carried },
         Part { class: "bad-part", label: "still in the pool", size: amount(&page.unallocated) },
     ];
     let whole = parts.iter().map(|part| part.size).sum();

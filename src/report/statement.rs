@@ -209,6 +209,10 @@ pub fn statement_page(page: &StatementPage, stem: &str) -> String {
         @if !page.releases.is_empty() {
             h2 { "Where your records are" }
             (releases(page))
+            p {
+                "A version that holds you was made while you consented and cannot be called back. "
+                "Each one made after you withdraw leaves you out."
+            }
         }
         h2 { "Check it yourself" }
         p {

@@ -30,6 +30,11 @@ pub(super) fn refusal(reason: &str) -> (String, &'static str) {
             "Their choice stands; nothing is to be done.",
         ),
         "withdrawn" => ("The person took the consent back", "Their choice stands."),
+        "opted out" => ("The person keeps out of every such use", "Their choice stands."),
+        "not linked" => (
+            "Nobody knows yet whose records they are",
+            "Mend the patient's row, then run almoner linkage.",
+        ),
         "expired" => ("The consent has run out", "Ask whether they want to renew it."),
         "not yet valid" => ("The consent begins later", "A later run will take the rows."),
         "institution not consented" => (
@@ -58,6 +63,10 @@ pub(super) fn reject(rule: &str) -> (String, &'static str) {
         "columns" => ("A row has too many or too few cells", "Check its separators and quotes."),
         "encoding" => ("A row is not UTF-8", "Export the file as UTF-8."),
         "syntax" => ("A row cannot be read", "Check it in the named file and line."),
+        "resource" => (
+            "A line is no FHIR resource with a type and an id",
+            "Check it in the named file and line.",
+        ),
         _ => return (plain(rule), ""),
     };
     (words.to_owned(), remedy)
