@@ -36,7 +36,10 @@ pub mod ledger;
 
 pub mod schema;
 
+pub mod quality;
 pub mod reward;
+
+pub mod linkage;
 
 pub mod consent;
 

@@ -8,15 +8,22 @@ pub mod book;
 pub mod consent;
 pub mod dataset;
 pub mod doctor;
+pub mod export;
 pub mod fund;
 pub mod ingest;
+pub mod linkage;
 pub mod pass;
 pub mod publish;
+pub mod quality;
 pub mod query;
+mod reading;
 pub mod rejects;
+pub mod replay;
 pub mod settle;
 pub mod spec;
 pub mod statement;
+pub mod terms;
+pub mod view;
 
 /// What a long act tells its caller while it runs.
 pub trait Progress: Sync {

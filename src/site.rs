@@ -23,8 +23,9 @@ use crate::{
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 4] = [
+const SEQUENCES: [(&str, &str); 5] = [
     ("vault", "consent/commits"),
+    ("vault", "linkage/commits"),
     ("vault", "pools/commits"),
     ("vault", "usage/commits"),
     ("lake", "commits"),

@@ -153,6 +153,7 @@ fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &K
             payment_reference: keys.secret("payment-reference"),
             sponsor_token: keys.secret("sponsor-token"),
             researcher_token: keys.secret("researcher-token"),
+            linkage_commitments: keys.secret(crate::pipeline::linkage::COMMITMENTS),
         },
     }
 }

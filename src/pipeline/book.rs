@@ -173,8 +173,30 @@ pub fn prove_entry(site: &Site, name: &str) -> Result<LogProof, Error> {
     Ok(reader.prove(index)?)
 }
 
-/// Proves that a person's record is in a version, or, with `absent`, that none is.
+/// Proves that a person's record is in a version, or, with `absent`, that none is. The first of a
+/// person's ids is the one in use; a version of before a merge may hold them under another.
 pub fn prove_record(
+    site: &Site,
+    ids: &[ContributorId],
+    dataset: &str,
+    absent: bool,
+) -> Result<RecordProof, Error> {
+    let mut found = Err(Error::NoPerson);
+    for id in ids {
+        match prove_id(site, id, dataset, absent) {
+            Err(Error::NoPerson) => {}
+            // Not under this id: perhaps under the next.
+            Err(Error::Otherwise(place)) if !absent => found = Err(Error::Otherwise(place)),
+            Ok(proof) if !absent => return Ok(proof),
+            // Absent is who is absent under all ids; the proof is of the one in use.
+            Ok(proof) => found = found.or(Ok(proof)),
+            Err(error) => return Err(error),
+        }
+    }
+    found
+}
+
+fn prove_id(
     site: &Site,
     person: &ContributorId,
     dataset: &str,

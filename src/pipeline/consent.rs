@@ -1,9 +1,15 @@
-//! The acts of consent: import a file, record a person's own decision, show, explain.
+//! The acts of consent: import files, record a person's own decision, show, explain.
 //!
 //! Comes in: files and decisions. Goes out: commits of the register, one entry in the book each.
 //! Never: grants of a file before its withdrawals, or a name, a day or a small number in the book.
 
+mod explain;
+mod fhir;
+mod files;
+mod releases;
+
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read, Seek as _},
     path::{Path, PathBuf},
@@ -12,17 +18,23 @@ use std::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use self::{
+    explain::{Asked, Cell, Layer, Told, explain},
+    fhir::{Place, PutAside, Report, import_fhir},
+    files::{Source, sources},
+    releases::{Release, releases},
+};
+use super::linkage::resolver;
 use crate::{
-    consent::{
-        self, Action, Batch, Event, Explanation, Fault, Held, InputFormat, Register, prepare,
-    },
+    consent::{self, Batch, Event, Fault, Held, InputFormat, Register, prepare},
     digest::Sha3Digest,
     instant::{Date, Instant},
+    lake,
     ledger::entry::{EntryId, Kind},
+    linkage::{self, PersonIndex},
     party::{ContributorId, InstitutionId},
-    purpose::Purpose,
     site::{self, Site},
-    store::Sequence,
+    store::{self, Sequence},
 };
 
 /// Counts of people below this stand in the book as `<10`.
@@ -37,6 +49,9 @@ pub enum Error {
     /// The register failed.
     #[error(transparent)]
     Consent(#[from] consent::Error),
+    /// The person index failed.
+    #[error(transparent)]
+    Linkage(#[from] linkage::Error),
     /// The file cannot be read.
     #[error("`{}` cannot be read", file.display())]
     Read {
@@ -49,6 +64,18 @@ pub enum Error {
     /// The file's name does not say how it is written.
     #[error("`{}` is neither .csv nor .ndjson", .0.display())]
     Format(PathBuf),
+    /// A path names no file.
+    #[error("`{}` names no file, or a folder that is no institution", pattern.display())]
+    NothingFound {
+        /// The path.
+        pattern: PathBuf,
+    },
+    /// What was read makes no decision: a promise of the reader was broken.
+    #[error("what was read makes no decision")]
+    Event,
+    /// The lake failed.
+    #[error(transparent)]
+    Lake(#[from] lake::Error),
     /// Lines of the file are no decisions; nothing was imported.
     #[error("`{}` has {} faults; nothing was imported", file.display(), faults.len())]
     Faults {
@@ -67,12 +94,18 @@ pub enum Error {
     },
 }
 
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Site(error.into())
+    }
+}
+
 /// What an act added to the register.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Outcome {
-    /// Grants recorded.
+    /// Grants and opt-ins recorded.
     pub grants: u64,
-    /// Withdrawals recorded.
+    /// Withdrawals and opt-outs recorded.
     pub withdrawals: u64,
     /// Decisions given that the register held already.
     pub known: u64,
@@ -84,9 +117,29 @@ pub struct Outcome {
     pub entries: Vec<EntryId>,
 }
 
+impl Outcome {
+    /// Adds what another act added.
+    pub fn add(&mut self, other: Self) {
+        self.grants += other.grants;
+        self.withdrawals += other.withdrawals;
+        self.known += other.known;
+        self.people_new += other.people_new;
+        self.commits.extend(other.commits);
+        self.entries.extend(other.entries);
+    }
+}
+
 /// Imports a file of consents (plain, gzip or zstd), all of it or nothing. What the register holds
 /// already is counted and not recorded again.
-pub fn import(site: &Site, file: &Path, format: Option<InputFormat>) -> Result<Outcome, Error> {
+///
+/// With `institution` the file names people by that institution's own ids, and the person index says
+/// who that is.
+pub fn import(
+    site: &Site,
+    file: &Path,
+    format: Option<InputFormat>,
+    institution: Option<&InstitutionId>,
+) -> Result<Outcome, Error> {
     let fault = |source| Error::Read { file: file.to_owned(), source };
     let Some(format) = format.or_else(|| format_of(file)) else {
         return Err(Error::Format(file.to_owned()));
@@ -94,7 +147,10 @@ pub fn import(site: &Site, file: &Path, format: Option<InputFormat>) -> Result<O
     let mut opened = File::open(file).map_err(fault)?;
     let (digest, _) = Sha3Digest::of_reader(&mut opened).map_err(fault)?;
     opened.rewind().map_err(fault)?;
-    let events = consent::read(unpacked(opened).map_err(fault)?, format).map_err(fault)?;
+    let linked = institution.map(|own| resolver(site, own)).transpose()?;
+    let linked = linked.as_ref().map(|linked| linked as &dyn Fn(&str) -> Option<ContributorId>);
+    let events = consent::read(unpacked(opened).map_err(fault)?, format, linked);
+    let events = events.map_err(fault)?;
     let events = events.map_err(|faults| Error::Faults { file: file.to_owned(), faults })?;
     record(site, events, &format!("sha3:{digest}"))
 }
@@ -109,24 +165,12 @@ pub fn show(site: &Site, contributor: &ContributorId) -> Result<Option<Vec<Held>
     Ok(Register::load(&site.vault())?.events(contributor))
 }
 
-/// Says why a person's records may or may not be used on a day, by what is known now.
-pub fn explain(
-    site: &Site,
-    contributor: &ContributorId,
-    purposes: &[Purpose],
-    institution: &InstitutionId,
-    category: &str,
-    on: Date,
-) -> Result<Explanation, Error> {
-    let register = Register::load(&site.vault())?;
-    Ok(register.explain(contributor, purposes, institution, category, on, site.now()))
-}
-
 /// Records what is news: withdrawals in a commit of their own before grants, so that a crash
 /// between the two leaves nobody permitted whom the file withdraws.
 fn record(site: &Site, events: Vec<Event>, source: &str) -> Result<Outcome, Error> {
     let vault = site.vault();
     let mut register = Register::load(&vault)?;
+    let events = for_every_id(&register, &PersonIndex::load(&vault)?, events);
     if let Some(newest) = register.recorded_until()
         && newest > site.now()
     {
@@ -136,7 +180,7 @@ fn record(site: &Site, events: Vec<Event>, source: &str) -> Result<Outcome, Erro
     let news = register.news(events);
     let mut outcome = Outcome { known: (given - news.len()) as u64, ..Outcome::default() };
     let (withdrawals, grants): (Vec<_>, Vec<_>) =
-        news.into_iter().partition(|event| event.action() == Action::Withdraw);
+        news.into_iter().partition(|event| !event.action().gives());
     for (kind, events) in [(Kind::WithdrawalBatch, withdrawals), (Kind::ConsentBatch, grants)] {
         if events.is_empty() {
             continue;
@@ -159,13 +203,31 @@ fn record(site: &Site, events: Vec<Event>, source: &str) -> Result<Outcome, Erro
     Ok(outcome)
 }
 
+/// A person of several ids decides under each of them that is known, so that no merge or split
+/// brings back what they took back.
+fn for_every_id(register: &Register, index: &PersonIndex, events: Vec<Event>) -> Vec<Event> {
+    let mut ids: BTreeMap<&ContributorId, Vec<&ContributorId>> = BTreeMap::new();
+    for (alias, kept) in index.all_aliases() {
+        ids.entry(kept).or_default().push(alias);
+    }
+    if ids.is_empty() {
+        return events;
+    }
+    let known = |id: &&ContributorId| register.people().index(id.as_str()).is_some();
+    let mut all = Vec::with_capacity(events.len());
+    for event in events {
+        let person = index.canonical(event.contributor()).clone();
+        let aliases = ids.get(&person).into_iter().flatten().copied().filter(known);
+        all.extend(aliases.map(|alias| event.clone().of(alias.clone())));
+        all.push(event.of(person));
+    }
+    all
+}
+
 /// What the book tells of a commit.
 fn body(kind: Kind, batch: &Batch, day: Date) -> Map<String, Value> {
     let mut body = Map::new();
-    let count = batch.events.0.count;
-    let shown =
-        if count < PEOPLE_SHOWN_MIN { format!("<{PEOPLE_SHOWN_MIN}").into() } else { count.into() };
-    body.insert("count".to_owned(), shown);
+    body.insert("count".to_owned(), shown(batch.events.0.count));
     body.insert("root".to_owned(), batch.root.to_string().into());
     body.insert("commit".to_owned(), batch.number.into());
     if kind == Kind::WithdrawalBatch {
@@ -176,6 +238,11 @@ fn body(kind: Kind, batch: &Batch, day: Date) -> Map<String, Value> {
         body.insert("purposes".to_owned(), Value::Array(purposes.collect()));
     }
     body
+}
+
+/// Says how many people or decisions, as the book may say it.
+pub(super) fn shown(count: u64) -> Value {
+    if count < PEOPLE_SHOWN_MIN { format!("<{PEOPLE_SHOWN_MIN}").into() } else { count.into() }
 }
 
 fn fresh() -> Result<[u8; 32], consent::Error> {
@@ -211,7 +278,10 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::consent::{Decision, Refusal, Scope};
+    use crate::{
+        consent::{Decision, Refusal, Scope},
+        purpose::Purpose,
+    };
 
     const HEADER: &str =
         "contributor,action,purposes,institutions,categories,valid_from,valid_until,decided_at\n";
@@ -282,19 +352,19 @@ mod tests {
         let place = Place::new();
         let file = place.file("consents.csv.gz", &lines());
         let site = place.at("2026-03-01");
-        let first = import(&site, &file, None).unwrap();
+        let first = import(&site, &file, None, None).unwrap();
         assert_eq!((first.grants, first.withdrawals, first.known), (12, 1, 0));
         assert_eq!((first.people_new, first.commits.as_slice()), (12, [1, 2].as_slice()));
         assert_eq!(decision(&site, "canary-3", "2026-03-01"), Decision::Refuse(Refusal::Withdrawn));
         assert_eq!(decision(&site, "canary-4", "2026-03-01"), Decision::Permit);
-        let again = import(&place.at("2026-03-02"), &file, None).unwrap();
+        let again = import(&place.at("2026-03-02"), &file, None, None).unwrap();
         assert_eq!(again, Outcome { known: 13, ..Outcome::default() }, "a decision was doubled");
     }
 
     #[test]
     fn the_book_tells_roots_and_large_counts_alone() {
         let place = Place::new();
-        import(&place.at("2026-03-01"), &place.file("c.csv", &lines()), None).unwrap();
+        import(&place.at("2026-03-01"), &place.file("c.csv", &lines()), None, None).unwrap();
         let vault = place.at("2026-03-01").vault();
         let commits = Sequence::new(&vault, "consent/commits").all().unwrap();
         let commits: Vec<consent::Commit> =
@@ -319,7 +389,7 @@ mod tests {
         let place = Place::new();
         let text = format!("{}canary-x,grant,,,,,,2026-01-05T09:00:00Z\n", lines());
         let site = place.at("2026-03-01");
-        let error = import(&site, &place.file("c.csv", &text), None).unwrap_err();
+        let error = import(&site, &place.file("c.csv", &text), None, None).unwrap_err();
         assert!(!error.to_string().contains("canary"));
         let Error::Faults { faults, .. } = error else { panic!("another error") };
         assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [15]);
@@ -329,9 +399,9 @@ mod tests {
     #[test]
     fn a_clock_set_back_may_not_rewrite_history() {
         let place = Place::new();
-        import(&place.at("2026-03-01"), &place.file("a.csv", &lines()), None).unwrap();
+        import(&place.at("2026-03-01"), &place.file("a.csv", &lines()), None, None).unwrap();
         let more = place.file("b.csv", "q,grant,DUO:0000006,,,,,2026-01-05T09:00:00Z\n");
-        let error = import(&place.at("2026-02-28"), &more, None).unwrap_err();
+        let error = import(&place.at("2026-02-28"), &more, None, None).unwrap_err();
         assert!(matches!(error, Error::Clock { .. }));
     }
 }

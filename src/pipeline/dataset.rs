@@ -68,20 +68,11 @@ pub fn verify(site: &Site, name: Option<&str>) -> Result<(u64, Vec<Problem>), Er
     for located in &versions {
         let tables = &located.version.tables;
         objects += tables.iter().map(|t| t.segments.len() as u64).sum::<u64>();
-        objects += 2 + located.version.papers.len() as u64;
+        let papers = located.version.quality.iter().chain(&located.version.papers);
+        objects += 2 + papers.count() as u64;
         problems.extend(lake.verify(&located.version, &site.vault())?);
     }
     problems.sort_by(|a, b| a.object.cmp(&b.object));
     problems.dedup();
     Ok((objects, problems))
-}
-
-/// Reads a segment's bytes, after checking that they are the ones its version names.
-pub fn segment_bytes(site: &Site, segment: &crate::lake::Segment) -> Result<bytes::Bytes, Error> {
-    let bytes = site.lake().get(&segment.path)?;
-    if crate::digest::Sha3Digest::of(&bytes) == segment.sha3 {
-        Ok(bytes)
-    } else {
-        Err(Error::Changed { path: segment.path.clone() })
-    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     digest::{CanonicalError, Sha3Digest, canonical_digest, hex, hmac_sha3_parts},
     ledger::{Entry, EntryId, Kind, Subject},
-    money::Amount,
+    money::{Accrual, Amount},
     reward::{
         Act, Commit, Dated, Funded, Opened, Pool, PoolError, PoolId, TermsError, proof::leaf_hash,
         read_pools,
@@ -168,6 +168,15 @@ fn sequence(site: &Site) -> Sequence {
     Sequence::new(&site.vault(), "pools/commits")
 }
 
+/// What institutions have of a pool, for showing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InstitutionStanding {
+    /// All that was paid.
+    pub paid: Amount,
+    /// What they have earned and carry.
+    pub carried: Accrual,
+}
+
 /// What a pool holds, for showing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
@@ -182,7 +191,10 @@ pub struct Standing {
     /// All that was paid.
     pub paid: Amount,
     /// What contributors have earned and carry.
-    pub carried: crate::money::Accrual,
+    pub carried: Accrual,
+    /// What institutions were paid and carry, where the terms give them a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub institutions: Option<InstitutionStanding>,
     /// What waits for the next settlement.
     pub open: Amount,
     /// The periods that are settled.
@@ -207,6 +219,10 @@ impl Standing {
             fees: pool.fees().map_err(money)?,
             paid: pool.paid().map_err(money)?,
             carried: pool.carried(),
+            institutions: pool
+                .institutions()
+                .map_err(money)?
+                .map(|(paid, carried)| InstitutionStanding { paid, carried }),
             open,
             settled: pool.settled.iter().map(|s| s.act.period.to_string()).collect(),
         })
@@ -233,7 +249,13 @@ pub(super) mod tests {
     pub(crate) fn terms() -> Opened {
         let currency = Currency::parse("EUR").unwrap();
         let minimum = Amount::zero(currency);
-        let terms = Terms { fee_bps: 500, base_ppm: 300_000, usage_ppm: 700_000, minimum };
+        let terms = Terms {
+            fee_bps: 500,
+            institution_ppm: 0,
+            base_ppm: 300_000,
+            usage_ppm: 700_000,
+            minimum,
+        };
         let pool = PoolId::parse("p").unwrap();
         Opened { pool, currency, datasets: vec!["d".into()], terms }
     }

@@ -10,8 +10,11 @@ mod keys;
 mod leaks;
 mod part;
 mod plan;
+mod quality;
+mod reading;
 mod report;
 mod roster;
+mod trace;
 
 use std::path::Path;
 
@@ -19,6 +22,11 @@ use rayon::prelude::*;
 
 pub use self::error::Error;
 use self::part::Work;
+pub(super) use self::quality::path as findings_path;
+pub use self::{
+    quality::dry_check,
+    trace::{Fate, trace},
+};
 use super::{Progress, spec::Spec};
 pub use crate::deid::Error as DeidError;
 use crate::{
@@ -59,6 +67,7 @@ pub fn ingest(
     dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<Ingested, Error> {
+    let spec = &spec.over(input)?;
     let plan = plan::plan(site, spec, input, progress)?;
     tracing::info!(run = plan.run, inputs = plan.inputs.len(), parts = plan.tasks.len(), "planned");
     let lake = Lake::new(site.lake());
@@ -70,10 +79,11 @@ pub fn ingest(
         return Ok(Ingested { outcome: Outcome::Unchanged, run, version: found.version, report });
     }
     if !dry_run {
-        plan.record(site, spec)?;
+        plan.record(site, spec, input)?;
     }
-    let keys = keys::check(&plan, spec, progress)?;
-    let work = Work::new(site, spec, &plan, &keys, dry_run)?;
+    let mut bad = keys::check(plan.reading(), spec, progress)?;
+    let judged = quality::check(site, spec, &plan, &mut bad, dry_run, progress)?;
+    let work = Work::new(site, spec, &plan, (&bad, &judged), dry_run)?;
     progress.stage("conform, admit, de-identify", plan.tasks.len() as u64);
     let receipts = (0..plan.tasks.len())
         .into_par_iter()

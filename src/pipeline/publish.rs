@@ -29,8 +29,8 @@ use crate::{
     money::Amount,
     report::{
         self, Checkpoint, ColumnLine, DatasetPage, DatasetTable, DatasetVersion, IndexAudit,
-        IndexDataset, IndexPage, IndexPool, Link, PublicCount, RunReport, SettlementPage,
-        StatementPage, StatementRelease,
+        IndexDataset, IndexPage, IndexPool, Link, PublicCount, QualityReport, RunReport,
+        SettlementPage, StatementPage, StatementRelease,
     },
     reward::{Pool, proof::included, statement::Statement},
     site::Site,
@@ -316,7 +316,15 @@ fn run_report(site: &Site, version: &Version, checkpoint: &Checkpoint) -> Result
     report.entry = Some(entry_id(&version.entry)?);
     report.checkpoint = Some(checkpoint.clone());
     let html = report::run_page(&report);
-    Ok(vault.put(&format!("runs/{}/report.html", version.run), Bytes::from(html))?)
+    vault.put(&format!("runs/{}/report.html", version.run), Bytes::from(html))?;
+    let Some(quality) = &version.quality else { return Ok(()) };
+    let bytes = vault.get(&quality.path)?;
+    let findings: QualityReport = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::Format { path: quality.path.clone(), reason: e.to_string() })?;
+    let folder = format!("runs/{}", version.run);
+    vault.put(&format!("{folder}/quality.json"), bytes)?;
+    let html = report::quality_page(&findings);
+    Ok(vault.put(&format!("{folder}/quality.html"), Bytes::from(html))?)
 }
 
 /// Reads the last published audit's sums.

@@ -4,14 +4,17 @@
 //! Comes in: a pass and SQL. Goes out: [`Answered`]. Never: an answer whose use is not recorded,
 //! or one for a purpose that the people in it did not consent to.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
+use super::terms;
 use crate::{
     credential::{Error as PassError, Grant, Pass},
     digest::{Sha3Digest, hex, hmac_sha3_parts},
     lake::{self, Lake, Version},
     ledger::{Entry, EntryId, Kind, Subject, entry},
-    purpose::Purpose,
+    purpose::{Effect, Purpose, Verdict},
     query::{self, Answer, COUNT_STEP, Limits, Outcome},
     site::{self, Site},
     store::{self, Sequence},
@@ -51,6 +54,16 @@ pub enum Error {
         /// What they consented to.
         consented: String,
     },
+    /// The terms of the dataset deny it, or more must be shown.
+    #[error("{}", told(dataset, *version, verdict))]
+    Terms {
+        /// The dataset.
+        dataset: String,
+        /// Its version.
+        version: u64,
+        /// What its terms say.
+        verdict: Box<Verdict>,
+    },
     /// The version's own entry cannot be read.
     #[error("the ledger entry of `{dataset}@{version}` cannot be read")]
     Entry {
@@ -65,6 +78,17 @@ pub enum Error {
     /// The lines of usage could not be written.
     #[error(transparent)]
     Lines(#[from] usage::LinesError),
+}
+
+/// Says what decided, clause by clause.
+fn told(dataset: &str, version: u64, verdict: &Verdict) -> String {
+    let said = match verdict.effect() {
+        Effect::Permit => "permit this use",
+        Effect::Refer => "need more to be shown before this use",
+        Effect::Deny => "deny this use",
+    };
+    let reasons: Vec<String> = verdict.deciding().map(ToString::to_string).collect();
+    format!("the terms of `{dataset}@{version}` {said}: {}", reasons.join("; "))
 }
 
 impl From<store::Error> for Error {
@@ -103,6 +127,8 @@ pub struct Answered {
     pub entry: EntryId,
     /// The commit of its usage.
     pub commit: u64,
+    /// What the researcher takes on by the terms of the dataset.
+    pub obligations: BTreeSet<String>,
 }
 
 /// Answers one question and records whose rows it drew on.
@@ -121,6 +147,7 @@ pub fn answer(site: &Site, question: &Question<'_>) -> Result<Answered, Error> {
             consented: consented.join(", "),
         });
     }
+    let obligations = obligations(site, &version, &grant)?;
     let outcome = query::ask(&site.lake(), &version, question.sql, question.limits)?;
     let (record, commit, entry) = record(site, &grant, &version, &outcome)?;
     Ok(Answered {
@@ -130,7 +157,24 @@ pub fn answer(site: &Site, question: &Question<'_>) -> Result<Answered, Error> {
         purpose: record.purpose,
         entry,
         commit,
+        obligations,
     })
+}
+
+/// Judges the study by the dataset's terms; only a permit goes on, with what it obliges to.
+fn obligations(site: &Site, version: &Version, grant: &Grant) -> Result<BTreeSet<String>, Error> {
+    let study = grant.study(site.now().date());
+    let Some(verdict) = terms::verdict(site, version, &study)? else {
+        return Ok(BTreeSet::new());
+    };
+    match verdict.effect() {
+        Effect::Permit => Ok(verdict.obligations().clone()),
+        Effect::Refer | Effect::Deny => Err(Error::Terms {
+            dataset: version.dataset.clone(),
+            version: version.version,
+            verdict: Box::new(verdict),
+        }),
+    }
 }
 
 /// Writes the lines, then the commit, then the entry. A crash before the commit leaves an object

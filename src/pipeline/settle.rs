@@ -11,16 +11,17 @@ use serde_json::{Map, Value};
 use super::fund::{self, Done, commit, found, json, load, subject};
 use crate::{
     consent::Register,
-    digest::{CanonicalError, Sha3Digest, Sha256, hmac_sha3_parts},
+    digest::{CanonicalError, Sha3Digest, Sha256, hex, hmac_sha3_parts},
     instant::Instant,
     lake::Version,
     ledger::{Entry, Kind},
     party::ContributorId,
     reward::{
-        Act, FundedInput, Inputs, Line, LineError, ObjectRef, OpeningInput, Period, Pool, PoolId,
-        QueryInput, Rules, SettleError, Settled, Settlement, VersionInput,
+        Act, FundedInput, Inputs, InstitutionLine, LineError, Lines, ObjectRef, OpeningInput,
+        Period, Pool, PoolId, QueryInput, Rules, SettleError, Settled, Settlement, VersionInput,
         proof::{LineTree, leaf_hash, root},
-        read_lines, read_table, settle as compute, write_lines,
+        read_institutions, read_lines, read_table, settle as compute, write_institutions,
+        write_lines,
     },
     site::{self, Site},
     store::{self, Sequence},
@@ -132,6 +133,8 @@ impl From<CanonicalError> for Error {
 pub struct Outcome {
     /// The settlement as it is recorded (or would be).
     pub settled: Settled,
+    /// The institutions' lines; none where the pool's terms give them no part.
+    pub institutions: Vec<InstitutionLine>,
     /// The commit and entry; `None` for a dry run.
     pub done: Option<Done>,
     /// Questions on the pool's datasets before this period that no settled period holds: they are
@@ -155,7 +158,9 @@ pub fn settle(
     if let Some(known) = pool.settled.iter().find(|s| interval(&s.act.period) == interval(period)) {
         let settled = known.act.clone();
         let done = Some(found(known));
-        return Ok(Outcome { settled, done, unpaid_before: 0, repeats: 0 });
+        let institutions =
+            recorded(site, &settled.lines, settled.institution_lines.as_ref())?.institutions;
+        return Ok(Outcome { settled, institutions, done, unpaid_before: 0, repeats: 0 });
     }
     if let Some(last) = pool.settled.last().filter(|s| period.from() < s.act.period.until()) {
         let earlier = last.act.period.clone();
@@ -167,9 +172,10 @@ pub fn settle(
     let (inputs, unpaid_before) = gather(site, pool, period)?;
     let settlement = recompute(site, &inputs)?;
     let (settled, objects) = record(site, pool, &inputs, &settlement)?;
+    let institutions = settlement.institutions;
     let repeats = inputs.repeats.len() as u64;
     if dry_run {
-        return Ok(Outcome { settled, done: None, unpaid_before, repeats });
+        return Ok(Outcome { settled, institutions, done: None, unpaid_before, repeats });
     }
     let vault = site.vault();
     for (object, bytes) in &objects {
@@ -177,7 +183,7 @@ pub fn settle(
     }
     let entry = entry(site, pool, &inputs, &settled)?;
     let done = commit(site, newest, Act::Settled(Box::new(settled.clone())), &entry)?;
-    Ok(Outcome { settled, done: Some(done), unpaid_before, repeats })
+    Ok(Outcome { settled, institutions, done: Some(done), unpaid_before, repeats })
 }
 
 /// Writes down everything that counts for a period, from the commits alone.
@@ -228,10 +234,11 @@ fn gather(site: &Site, pool: &Pool, period: &Period) -> Result<(Inputs, u64), Er
         versions: versions(site, &opened.datasets, period, &queries)?,
         queries,
         repeats,
-        opening: pool
-            .settled
-            .last()
-            .map(|s| OpeningInput { commit: s.commit, lines: s.act.lines.clone() }),
+        opening: pool.settled.last().map(|s| OpeningInput {
+            commit: s.commit,
+            lines: s.act.lines.clone(),
+            institution_lines: s.act.institution_lines.clone(),
+        }),
         seed: Sha3Digest([0; 32]),
     };
     Ok((inputs.seeded()?, unpaid_before))
@@ -321,11 +328,11 @@ pub(super) fn recompute(site: &Site, inputs: &Inputs) -> Result<Settlement, Erro
         inputs.versions.iter().map(|v| table(&v.roster)).collect::<Result<Vec<_>, _>>()?;
     let usage = inputs.queries.iter().map(|q| table(&q.lines)).collect::<Result<Vec<_>, _>>()?;
     let opening = match &inputs.opening {
-        Some(opening) => recorded_lines(site, &opening.lines)?,
-        None => Vec::new(),
+        Some(opening) => recorded(site, &opening.lines, opening.institution_lines.as_ref())?,
+        None => Lines::default(),
     };
     let (pool, period) = (inputs.pool.clone(), inputs.period.clone());
-    compute(inputs, &rosters, &usage, &opening).map_err(|source| {
+    compute(inputs, &rosters, &usage, &opening.people, &opening.institutions).map_err(|source| {
         if matches!(source, SettleError::Empty) {
             Error::Empty { pool, period }
         } else {
@@ -344,10 +351,19 @@ pub(super) fn object(site: &Site, at: &ObjectRef) -> Result<Bytes, Error> {
     }
 }
 
-/// Reads the recorded lines of a settlement.
-pub(super) fn recorded_lines(site: &Site, at: &ObjectRef) -> Result<Vec<Line>, Error> {
-    let bytes = object(site, at)?;
-    read_lines(&bytes).map_err(|source| Error::Table { path: at.path.clone(), source })
+/// Reads the recorded lines of a settlement: those of people, and of institutions where it has any.
+pub(super) fn recorded(
+    site: &Site,
+    lines: &ObjectRef,
+    institution_lines: Option<&ObjectRef>,
+) -> Result<Lines, Error> {
+    let broken = |at: &ObjectRef, source| Error::Table { path: at.path.clone(), source };
+    let people = read_lines(&object(site, lines)?).map_err(|source| broken(lines, source))?;
+    let institutions = match institution_lines {
+        Some(at) => read_institutions(&object(site, at)?).map_err(|source| broken(at, source))?,
+        None => Vec::new(),
+    };
+    Ok(Lines { people, institutions })
 }
 
 /// The keys under which contributors' lines are committed to: each one's own from the consent
@@ -385,14 +401,19 @@ fn record(
         let path = format!("pools/settlements/{digest}.{kind}");
         (ObjectRef { path, digest }, Bytes::from(bytes))
     };
-    let path = "pools/settlements".to_owned();
-    let lines = write_lines(&settlement.lines).map_err(|source| Error::Table { path, source })?;
+    let broken = |source| Error::Table { path: "pools/settlements".to_owned(), source };
+    let lines = write_lines(&settlement.lines).map_err(broken)?;
     let keys = LineKeys::load(site)?;
     let key = |contributor: &ContributorId| keys.of(contributor);
     let tree = LineTree::new(pool.id(), &inputs.period, &settlement.lines, key)?;
     let inputs_object = named(inputs.bytes()?, "json");
     let lines_object = named(lines.to_vec(), "parquet");
     let leaves_object = named(tree.bytes(), "leaves");
+    let mut objects = Vec::new();
+    if settlement.totals.institutions.is_some() {
+        let lines = write_institutions(&settlement.institutions).map_err(broken)?;
+        objects.push(named(lines.to_vec(), "institutions.parquet"));
+    }
     let settled = Settled {
         pool: pool.id().clone(),
         period: inputs.period.clone(),
@@ -403,8 +424,10 @@ fn record(
         root: tree.root(),
         count: settlement.lines.len() as u64,
         totals: settlement.totals.clone(),
+        institution_lines: objects.first().map(|(at, _)| at.clone()),
     };
-    Ok((settled, vec![inputs_object, lines_object, leaves_object]))
+    objects.extend([inputs_object, lines_object, leaves_object]);
+    Ok((settled, objects))
 }
 
 fn entry(site: &Site, pool: &Pool, inputs: &Inputs, settled: &Settled) -> Result<Entry, Error> {
@@ -438,6 +461,22 @@ fn entry(site: &Site, pool: &Pool, inputs: &Inputs, settled: &Settled) -> Result
     put("unallocated", json(&totals.unallocated)?);
     put("currency", pool.currency().code().into());
     put("input_digest", settled.inputs.digest.to_string().into());
+    if let (Some(sums), Some(lines)) = (&totals.institutions, &settled.institution_lines) {
+        // Keyed: what a small institution is paid tells how many rows its few people have.
+        let (pool, period) = (settled.pool.as_str(), settled.period.as_str());
+        let parts = [
+            b"rdm/payout-institutions/v1".as_slice(),
+            pool.as_bytes(),
+            period.as_bytes(),
+            lines.digest.as_bytes(),
+        ];
+        let commitment = hmac_sha3_parts(&site.secret("payout-lines"), &parts);
+        let mut shared = Map::new();
+        shared.insert("total".to_owned(), json(&sums.paid)?);
+        shared.insert("carried".to_owned(), json(&sums.carried)?);
+        shared.insert("commitment".to_owned(), hex(&commitment).into());
+        put("institutions", Value::Object(shared));
+    }
     let name = format!("payout:{}@{}", settled.pool, settled.period);
     let before = pool.settled.last().map_or(&pool.opened.entry, |s| &s.entry);
     let subject = subject(name, settled.inputs.digest);

@@ -1,6 +1,9 @@
 //! A pipeline file: what is read, for which purpose, how it is made safe, where it goes, which pool
 //! pays. Read whole, every fault at once, each with its line and column.
 
+mod duo;
+mod linkage;
+
 use std::{
     fs,
     ops::Range,
@@ -8,32 +11,26 @@ use std::{
     sync::Arc,
 };
 
+pub use self::duo::DuoSpec;
+pub use self::linkage::LinkageSpec;
 use crate::{
     deid::{Fraction, Profile, Settings},
     digest::Sha3Digest,
     fault::{Fault, Members, Sheet},
     instant::Date,
-    party::InstitutionId,
     purpose::Purpose,
+    quality::Rules,
     schema::TableSchema,
-    source::Format,
 };
 
-/// Most pipelines are small files with few sources; a larger one is a mistake.
-const SOURCES_MAX: usize = 10_000;
+mod sources;
+mod views;
 
-/// One input of a pipeline: files of one table from one institution.
-#[derive(Debug, Clone)]
-pub struct SourceSpec {
-    /// Who contributes it.
-    pub institution: InstitutionId,
-    /// The position of its schema in [`Spec::schemas`].
-    pub schema: usize,
-    /// How it is written.
-    pub format: Format,
-    /// A path or glob below the input folder.
-    pub path: String,
-}
+use self::sources::Inputs;
+pub use self::{
+    sources::{FolderSpec, SourceSpec},
+    views::ViewSpec,
+};
 
 /// A pipeline, read and checked.
 #[derive(Debug, Clone)]
@@ -44,18 +41,28 @@ pub struct Spec {
     pub dataset: String,
     /// What the data may be used for; every person in it consented to each.
     pub purposes: Vec<Purpose>,
+    /// The terms that bind every use of the dataset, beyond what its people consented to.
+    pub duo: Option<DuoSpec>,
     /// The pool that pays for use.
     pub pool: Option<String>,
     /// What contributor ids of its files are prefixed with, as `namespace:id`.
     pub namespace: String,
     /// Its inputs, in order.
     pub sources: Vec<SourceSpec>,
+    /// Its inputs whose institutions are the folders that are found: [`Spec::over`] adds them.
+    pub folders: Vec<FolderSpec>,
     /// The schemas of its tables, by table name; no two tables share one.
     pub schemas: Vec<Arc<TableSchema>>,
+    /// The views by which it reads FHIR.
+    pub views: Vec<ViewSpec>,
+    /// How its people are linked, where institutions know them by ids of their own.
+    pub linkage: Option<LinkageSpec>,
     /// How rows are made safe.
     pub deid: Settings,
     /// The share of rows that may be rejected, in millionths.
     pub rejects_max_ppm: u64,
+    /// The rules of quality.
+    pub rules: Rules,
     /// The most rows of one segment.
     pub segment_rows: usize,
     /// The digest of its file.
@@ -79,6 +86,18 @@ pub enum Error {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// No folder is there in which a source's path finds a file.
+    #[error(transparent)]
+    Folders(#[from] crate::source::Error),
+    /// A folder cannot name an institution.
+    #[error("a folder that `{path}` finds cannot name an institution")]
+    Institution {
+        /// The source's path.
+        path: String,
+        /// Why not.
+        #[source]
+        source: crate::party::IdError,
     },
     /// The file, or a schema it names, has faults.
     #[error("pipeline `{}` has {}", file.display(), faults_said(faults.len()))]
@@ -119,13 +138,17 @@ impl Spec {
         let name = top.text_needed("name").and_then(|t| plain(sheet, t.value, t.span));
         let dataset = top.text_needed("dataset").and_then(|t| plain(sheet, t.value, t.span));
         let purposes = purposes(sheet, &top);
+        let duo = duo::read(file, sheet, &top);
         let pool = top.text("pool").map(|t| t.value);
         let namespace = top.text("namespace").map(|t| t.value).unwrap_or_default();
-        let (sources, schemas) = sources(file, sheet, &top, faults)?;
+        let Inputs { sources, folders, schemas, views } = sources::read(file, sheet, &top, faults)?;
+        let linkage = linkage::read(sheet, &top, &schemas);
         let deid_span = top.key_span("deid").unwrap_or(0..0);
         let deid = deid(sheet, &top);
         let mut rejects_max_ppm = 10_000;
+        let mut rules = Rules::default();
         if let Some(quality) = top.table("quality") {
+            rules = read_rules(file, sheet, &quality, &schemas, faults)?;
             let limit = share(sheet, &quality, "rejects_max").map(|share| u64::from(share.ppm()));
             rejects_max_ppm = limit.unwrap_or(rejects_max_ppm);
             quality.finish();
@@ -144,18 +167,32 @@ impl Spec {
             name,
             dataset,
             purposes,
+            duo,
             pool,
             namespace,
             sources,
+            folders,
             schemas,
+            views,
+            linkage,
             deid,
             rejects_max_ppm,
+            rules,
             segment_rows,
             digest: Sha3Digest::of(text.as_bytes()),
             file: file.to_owned(),
             text: Arc::clone(&text),
             deid_span,
         }))
+    }
+
+    /// Returns the pipeline with one more source for each institution's folder below `input`.
+    pub fn over(&self, input: &Path) -> Result<Self, Error> {
+        let mut spec = self.clone();
+        for folder in std::mem::take(&mut spec.folders) {
+            spec.sources.extend(folder.sources(input)?);
+        }
+        Ok(spec)
     }
 
     /// Makes a fault of this pipeline's file at `[deid]`.
@@ -210,80 +247,23 @@ fn purposes(sheet: &Sheet<'_>, top: &Members<'_, '_>) -> Vec<Purpose> {
     texts.into_iter().filter_map(parse).collect()
 }
 
-type Inputs = (Vec<SourceSpec>, Vec<Arc<TableSchema>>);
-
-fn sources(
+/// Reads the files of rules that a pipeline names, and holds them against its schemas.
+fn read_rules(
     file: &Path,
     sheet: &Sheet<'_>,
-    top: &Members<'_, '_>,
+    quality: &Members<'_, '_>,
+    schemas: &[Arc<TableSchema>],
     faults: &mut Vec<Fault>,
-) -> Result<Inputs, Error> {
-    let mut sources = Vec::new();
-    let mut schemas: Vec<(PathBuf, Arc<TableSchema>)> = Vec::new();
-    let members = top.tables("source");
-    if members.is_empty() {
-        sheet.fault_hint(top.span(), "this pipeline reads nothing", "add a [[source]]");
-    }
-    if members.len() > SOURCES_MAX {
-        sheet.fault(top.span(), format!("more than {SOURCES_MAX} sources"));
-        return Ok((sources, Vec::new()));
-    }
-    for source in members {
-        let institution = source.text_needed("institution").and_then(|t| {
-            let id = InstitutionId::parse(&t.value);
-            id.map_err(|error| sheet.fault(t.span, error.to_string())).ok()
-        });
-        let table = source.text_needed("table");
-        let path = source.text_needed("path").map(|t| t.value);
-        let format = source.choice_needed("format", &Format::WORDS);
-        let named = source.text_needed("schema");
-        source.finish();
-        let (Some(institution), Some(table), Some(path), Some(format), Some(named)) =
-            (institution, table, path, format, named)
-        else {
-            continue;
-        };
-        let Some(found) = beside(file, &named.value) else {
-            let hint = "paths are taken from the folder above `pipelines/`";
-            sheet.fault_hint(named.span, format!("there is no file `{}`", named.value), hint);
-            continue;
-        };
-        let at = if let Some(at) = schemas.iter().position(|(known, _)| *known == found) {
-            at
-        } else {
-            match TableSchema::read(&found, &read(&found)?) {
-                Ok(schema) => {
-                    schemas.push((found, Arc::new(schema)));
-                    schemas.len() - 1
-                }
-                Err(found) => {
-                    faults.extend(found);
-                    continue;
-                }
-            }
-        };
-        if let Some((_, schema)) = schemas.get(at)
-            && schema.table != table.value
-        {
-            let message = format!("this schema is of table `{}`", schema.table);
-            sheet.fault_hint(table.span, message, "name that table here, or another schema");
-            continue;
-        }
-        sources.push(SourceSpec { institution, schema: at, format, path });
-    }
-    let schemas: Vec<_> = schemas.into_iter().map(|(_, schema)| schema).collect();
-    for (at, schema) in schemas.iter().enumerate() {
-        if schemas.iter().take(at).any(|other| other.table == schema.table) {
-            sheet.fault(top.span(), format!("two schemas describe table `{}`", schema.table));
+) -> Result<Rules, Error> {
+    let mut rules = Rules::default();
+    for named in quality.texts("rules").unwrap_or_default() {
+        let Some(found) = sources::found(file, sheet, &named) else { continue };
+        if let Err(found) = rules.add(&found, &read(&found)?) {
+            faults.extend(found);
         }
     }
-    Ok((sources, schemas))
-}
-
-/// Finds a file that a pipeline names: below the pipeline's folder or the nearest one above it.
-fn beside(pipeline: &Path, named: &str) -> Option<PathBuf> {
-    let absolute = std::path::absolute(pipeline).ok()?;
-    absolute.ancestors().skip(1).take(4).map(|folder| folder.join(named)).find(|p| p.is_file())
+    faults.extend(rules.check(schemas));
+    Ok(rules)
 }
 
 fn deid(sheet: &Sheet<'_>, top: &Members<'_, '_>) -> Option<Settings> {

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use super::{
     fund::pools,
-    settle::{Error, LineKeys, object, recompute, recorded_lines},
+    settle::{Error, LineKeys, object, recompute, recorded},
 };
 use crate::{
     party::ContributorId,
     reward::{
-        Dated, Inputs, Line, Period, Pool, PoolId, Settled, Settlement, proof::LineTree,
+        Dated, Inputs, Line, Lines, Period, Pool, PoolId, Settled, Settlement, proof::LineTree,
         statement::Statement,
     },
     site::Site,
@@ -21,8 +21,8 @@ use crate::{
 /// Which statements.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Whose; everybody's if nobody is named.
-    pub contributor: Option<ContributorId>,
+    /// Whose: all ids of one person; everybody's if none is named.
+    pub contributors: Vec<ContributorId>,
     /// Of which pool; of all if none is named.
     pub pool: Option<PoolId>,
     /// For which period; for all if none is named.
@@ -60,7 +60,11 @@ fn of_one<E: From<Error>>(
     let act = &settled.act;
     let (inputs, settlement) = settlement(site, settled)?;
     let changed = |path: &str| Error::Integrity { path: path.to_owned() };
-    if recorded_lines(site, &act.lines)? != settlement.lines || settlement.totals != act.totals {
+    let lines = recorded(site, &act.lines, act.institution_lines.as_ref())?;
+    if lines.people != settlement.lines
+        || lines.institutions != settlement.institutions
+        || settlement.totals != act.totals
+    {
         return Err(changed(&act.lines.path).into());
     }
     let keys = LineKeys::load(site)?;
@@ -68,7 +72,7 @@ fn of_one<E: From<Error>>(
     let tree = tree.ok_or_else(|| changed(&act.leaves.path))?;
     let mut count = 0_u64;
     let whose = |line: &Line| {
-        selection.contributor.as_ref().is_none_or(|contributor| *contributor == line.contributor)
+        selection.contributors.is_empty() || selection.contributors.contains(&line.contributor)
     };
     for (place, line) in settlement.lines.iter().enumerate().filter(|(_, line)| whose(line)) {
         let proof = tree
@@ -100,6 +104,9 @@ fn inputs(site: &Site, settled: &Dated<Settled>) -> Result<Inputs, Error> {
 }
 
 /// Returns the recorded lines of each settlement of a pool, by commit, for the private journal.
-pub fn lines(site: &Site, pool: &Pool) -> Result<BTreeMap<u64, Vec<Line>>, Error> {
-    pool.settled.iter().map(|s| Ok((s.commit, recorded_lines(site, &s.act.lines)?))).collect()
+pub fn lines(site: &Site, pool: &Pool) -> Result<BTreeMap<u64, Lines>, Error> {
+    pool.settled
+        .iter()
+        .map(|s| Ok((s.commit, recorded(site, &s.act.lines, s.act.institution_lines.as_ref())?)))
+        .collect()
 }

@@ -18,10 +18,11 @@ use crate::{
     digest::{Sha3Digest, Sha256, hex},
     lake::{
         Counts, Lake, Metadata, PrivateObject, RecordDigests, RecordTree, ReleasedColumn,
-        TableVersion, Version, Written, write_segment,
+        TableVersion, Version, VersionTerms, Written, write_segment,
     },
     ledger::{Kind, Subject, record},
     pipeline::{Progress, rejects},
+    quality::Tally,
     schema::{Reject, TableSchema, rejects_batch},
     site::Site,
     store::Store,
@@ -39,7 +40,7 @@ pub(super) fn commit(
     receipts: &[Receipt],
     progress: &dyn Progress,
 ) -> Result<Ingested, Error> {
-    let mut counts = counted(receipts);
+    let mut counts = counted(work, receipts);
     quarantine(work, receipts)?;
     check_rejects(work, &counts)?;
     if counts.admitted == 0 {
@@ -66,7 +67,15 @@ pub(super) fn commit(
     progress.stage("record tree, roster, report", 1);
     let mut roster = Roster::default();
     let mut digests = RecordDigests::default();
-    let tables = tables(work, &waiting, &written, risks, &mut digests, &mut roster);
+    let mut after: BTreeMap<String, Tally> = BTreeMap::new();
+    let mut parts = Vec::with_capacity(written.len());
+    for ((task, _), (segment, suppressed, tally)) in waiting.iter().zip(written) {
+        if let Some((_, schema)) = work.of(*task) {
+            after.entry(schema.table.clone()).or_default().merge(tally);
+        }
+        parts.push((segment, suppressed));
+    }
+    let tables = tables(work, &waiting, &parts, risks, &mut digests, &mut roster);
     counts.suppressed = tables.iter().map(|t| t.version.suppressed).sum();
     counts.released = tables.iter().map(|t| t.version.rows).sum();
     let records = digests.finish();
@@ -87,6 +96,26 @@ pub(super) fn commit(
     let report = run_report(work, receipts, &counts, &tables, &roster);
     let bytes = Bytes::from(serde_json::to_vec_pretty(&report)?);
     let report_object = private(format!("reports/{}.json", Sha3Digest::of(&bytes)), &bytes)?;
+    let duo = match &work.spec.duo {
+        None => None,
+        Some(duo) => {
+            let keep =
+                |bytes: &Bytes| private(format!("ontologies/{}.tsv", Sha3Digest::of(bytes)), bytes);
+            let ontology = duo.ontology.as_ref().map(keep).transpose()?;
+            Some(VersionTerms { terms: duo.terms.clone(), ontology })
+        }
+    };
+    let mut papers = papers(work)?;
+    papers.extend(duo.iter().filter_map(|duo| duo.ontology.clone()));
+    let quality_object = match work.judged.papers(work, &after)? {
+        Some((findings, baseline)) => {
+            let path = format!("baselines/{}.json", Sha3Digest::of(&baseline));
+            papers.push(private(path, &baseline)?);
+            let path = format!("quality/{}.json", Sha3Digest::of(&findings));
+            Some(private(path, &findings)?)
+        }
+        None => None,
+    };
     let mut version = Version {
         txn: work.site.txn()?,
         dataset: work.spec.dataset.clone(),
@@ -104,9 +133,12 @@ pub(super) fn commit(
         counts,
         record: RecordTree { root: tree.root(), count: tree.count(), path: tree.path() },
         consent_commit: work.plan.consent_commit,
+        linkage_commit: work.plan.admission.linkage_commit(),
         roster: roster_object,
         report: report_object,
-        papers: papers(work)?,
+        quality: quality_object,
+        papers,
+        duo,
         entry: String::new(),
     };
     let outcome = if work.is_dry() {
@@ -138,10 +170,12 @@ pub(super) fn read_report(
     Ok(serde_json::from_slice(&site.vault().get(&version.report.path)?)?)
 }
 
-fn counted(receipts: &[Receipt]) -> Counts {
+/// Counts the rows of people, and those of other tables that were rejected.
+fn counted(work: &Work<'_>, receipts: &[Receipt]) -> Counts {
+    let others = work.bad.rejects().values().map(|found| found.len() as u64).sum::<u64>();
     Counts {
-        read: receipts.iter().map(|r| r.read).sum(),
-        rejected: receipts.iter().map(|r| r.rejects.len() as u64).sum(),
+        read: receipts.iter().map(|r| r.read).sum::<u64>() + others,
+        rejected: receipts.iter().map(|r| r.rejects.len() as u64).sum::<u64>() + others,
         refused: receipts.iter().flat_map(|r| r.refused.values()).sum(),
         admitted: receipts.iter().map(|r| r.admitted).sum(),
         ..Counts::default()
@@ -150,7 +184,9 @@ fn counted(receipts: &[Receipt]) -> Counts {
 
 /// Puts every reject into the vault before anything else can fail.
 fn quarantine(work: &Work<'_>, receipts: &[Receipt]) -> Result<(), Error> {
-    let all: Vec<Reject> = receipts.iter().flat_map(|r| r.rejects.iter().cloned()).collect();
+    let others = work.bad.rejects().values().flatten();
+    let all: Vec<Reject> =
+        receipts.iter().flat_map(|r| &r.rejects).chain(others).cloned().collect();
     if all.is_empty() || work.is_dry() {
         return Ok(());
     }
@@ -243,18 +279,19 @@ fn release(
     rank: &[u32],
     task: usize,
     waiting: &Waiting,
-) -> Result<(Option<Written>, u64), Error> {
+) -> Result<(Option<Written>, u64, Tally), Error> {
     let lost = || Error::Counts { part: task };
     let (source, schema) = work.of(task).ok_or_else(lost)?;
     let table = work.deid.table(&schema.table).ok_or_else(lost)?;
     let bytes = work.get(waiting)?.ok_or_else(lost)?;
     let none = Classes::default().small(1);
     let small = judged.get(&source.schema).map_or(&none, |judged| &judged.small);
-    let mut suppressed = 0;
+    let (mut suppressed, mut tally) = (0, Tally::default());
     let mut batches = Vec::new();
     for batch in deid::stage::read(table, bytes, &waiting.digest)? {
         let (batch, gone) = deid::release(batch, small)?;
         suppressed += gone;
+        work.judged.tally(table, batch.rows(), &mut tally);
         batches.push(batch);
     }
     let metadata = Metadata {
@@ -264,7 +301,7 @@ fn release(
         schema: schema.digest,
         pipeline: work.spec.digest,
     };
-    Ok((write_segment(lake, &metadata, &batches, rank)?, suppressed))
+    Ok((write_segment(lake, &metadata, &batches, rank)?, suppressed, tally))
 }
 
 fn tables(
@@ -279,7 +316,7 @@ fn tables(
     places.sort_by_key(|at| work.spec.schemas.get(*at).map(|schema| schema.table.clone()));
     let mut tables = Vec::new();
     for at in places {
-        let Some(schema) = work.spec.schemas.get(at) else { continue };
+        let Some(schema) = work.spec.schemas.get(at).filter(|s| !s.reference) else { continue };
         let risk = risks.remove(&at).map(|judged| judged.risk);
         let mut version = TableVersion {
             table: schema.table.clone(),
@@ -309,6 +346,8 @@ fn tables(
 
 fn columns(work: &Work<'_>, schema: &TableSchema) -> Vec<ReleasedColumn> {
     let Some(plan) = work.deid.table(&schema.table) else { return Vec::new() };
+    let system =
+        |name: &str| schema.column(name).and_then(|at| schema.columns.get(at)?.code_system.clone());
     let released = plan.columns().iter().map(|column| ReleasedColumn {
         name: column.name.clone(),
         kind: column.kind.to_string(),
@@ -316,6 +355,7 @@ fn columns(work: &Work<'_>, schema: &TableSchema) -> Vec<ReleasedColumn> {
         role: column.role,
         done: column.done.clone(),
         unit: column.unit.clone(),
+        code_system: system(&column.source_name),
     });
     released.collect()
 }
@@ -393,7 +433,7 @@ fn body(version: &Version) -> Map<String, Value> {
         })
         .collect();
     let counts = &version.counts;
-    let body = json!({
+    let mut body = json!({
         "dataset": version.dataset,
         "version": version.version,
         "purposes": version.purposes,
@@ -411,8 +451,19 @@ fn body(version: &Version) -> Map<String, Value> {
         "roster": version.roster.digest,
         "report": version.report.digest,
     });
+    if let (Some(commit), Some(members)) = (version.linkage_commit, body.as_object_mut()) {
+        members.insert("linkage_commit".to_owned(), commit.into());
+    }
     match body {
-        Value::Object(body) => body,
+        Value::Object(mut body) => {
+            if let Some(duo) = &version.duo {
+                body.insert("duo".to_owned(), json!(duo.terms));
+            }
+            if let Some(quality) = &version.quality {
+                body.insert("quality".to_owned(), quality.digest.to_string().into());
+            }
+            body
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Map::new()
         }

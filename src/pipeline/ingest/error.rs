@@ -1,10 +1,16 @@
 //! Why a run could not go on.
 
-use crate::{consent, deid, digest, fault::Fault, lake, schema, site, source, store};
+use crate::{
+    consent, deid, digest, fault::Fault, lake, linkage, pipeline::spec, quality, schema, site,
+    source, store,
+};
 
 /// Why a run could not go on. Nothing of it is in the lake then.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The folders of institutions cannot be found.
+    #[error(transparent)]
+    Folders(#[from] spec::Error),
     /// An input cannot be read.
     #[error(transparent)]
     Source(#[from] source::Error),
@@ -14,6 +20,9 @@ pub enum Error {
     /// The consent register failed.
     #[error(transparent)]
     Consent(#[from] consent::Error),
+    /// The person index failed.
+    #[error(transparent)]
+    Linkage(#[from] linkage::Error),
     /// De-identification failed.
     #[error(transparent)]
     Deid(#[from] deid::Error),
@@ -65,6 +74,23 @@ pub enum Error {
         ppm: u64,
         /// The share that the pipeline allows.
         limit_ppm: u64,
+    },
+    /// The rules of quality could not be run.
+    #[error(transparent)]
+    Quality(#[from] quality::Error),
+    /// A rule of quality fails so often that the run must not go on.
+    #[error("rule `{rule}` of table `{table}` stopped the run at `{institution}`: {said}")]
+    Rule {
+        /// The run.
+        run: String,
+        /// The rule.
+        rule: String,
+        /// Its table.
+        table: String,
+        /// Whose rows.
+        institution: String,
+        /// The counts and the limit, in words.
+        said: String,
     },
     /// No row is left to release.
     #[error("no row may be released: {refused} of {read} rows lack a standing consent")]

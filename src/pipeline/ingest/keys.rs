@@ -1,29 +1,28 @@
 //! Keys and references: a row whose key an earlier row has, or which refers to a row that is not
 //! there, is known only when all parts were seen. Tables with neither are not read twice.
 //! Keys are an institution's own: two institutions may number their visits alike.
+//! Tables that tell of no person are read here and nowhere else.
 
-use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use rayon::prelude::*;
 
-use super::{
-    Error,
-    plan::{Plan, Task},
-};
+use super::{Error, plan::Task, reading::Reading};
 use crate::{
     party::InstitutionId,
     pipeline::{
         Progress,
         spec::{SourceSpec, Spec},
     },
-    schema::{self, ConformedBatch, KeySet, ReferenceSet, Reject, Screen, TableSchema},
-    source,
+    schema::{self, Broken, ConformedBatch, KeySet, ReferenceSet, Reject, Rule, Screen},
 };
 
 /// The rows of each table that must be taken out.
 #[derive(Debug, Default)]
 pub(super) struct BadLines {
     screens: BTreeMap<Group, Screen>,
+    /// What is wrong with the tables that tell of no person.
+    rejects: BTreeMap<InstitutionId, Vec<Reject>>,
 }
 
 /// One institution's rows of one table.
@@ -34,6 +33,8 @@ struct Seen {
     group: Group,
     keys: KeySet,
     references: Vec<(usize, ReferenceSet)>,
+    /// The rows that do not fit, of a table that no later pass reads.
+    rejects: Vec<Reject>,
 }
 
 impl BadLines {
@@ -49,17 +50,38 @@ impl BadLines {
             None => Ok((batch, Vec::new())),
         }
     }
+
+    /// Returns what is wrong with the tables that tell of no person, by institution.
+    pub(super) fn rejects(&self) -> &BTreeMap<InstitutionId, Vec<Reject>> {
+        &self.rejects
+    }
+
+    /// Adds an institution's rows that broke rules of quality.
+    pub(super) fn add(
+        &mut self,
+        institution: &InstitutionId,
+        schema: usize,
+        broken: BTreeMap<(u64, u64), Broken>,
+    ) {
+        let screen = self.screens.entry((institution.clone(), schema)).or_default();
+        *screen = std::mem::take(screen).broken(broken);
+    }
 }
 
 /// Looks through all parts of the tables whose rows have keys or references.
-pub(super) fn check(plan: &Plan, spec: &Spec, progress: &dyn Progress) -> Result<BadLines, Error> {
+pub(super) fn check(
+    reading: Reading<'_>,
+    spec: &Spec,
+    progress: &dyn Progress,
+) -> Result<BadLines, Error> {
     let needed = needed(spec);
-    let tasks: Vec<&Task> = plan
+    let tasks: Vec<&Task> = reading
         .tasks
         .iter()
         .filter(|task| {
-            of(plan, spec, task).is_some_and(|(source, _)| needed.contains(&source.schema))
+            reading.of(spec, task).is_some_and(|(source, _)| needed.contains(&source.schema))
         })
+        .chain(reading.references)
         .collect();
     if tasks.is_empty() {
         return Ok(BadLines::default());
@@ -68,12 +90,13 @@ pub(super) fn check(plan: &Plan, spec: &Spec, progress: &dyn Progress) -> Result
     let seen = tasks
         .par_iter()
         .map(|task| {
-            let seen = look(plan, spec, task)?;
+            let seen = look(reading, spec, task)?;
             progress.step();
             Ok(seen)
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    Ok(BadLines { screens: screens(spec, seen) })
+    let (screens, rejects) = screens(reading, spec, seen);
+    Ok(BadLines { screens, rejects })
 }
 
 /// The tables that have a key, refer to another, or are referred to.
@@ -95,19 +118,9 @@ fn needed(spec: &Spec) -> Vec<usize> {
         .collect()
 }
 
-fn of<'a>(
-    plan: &'a Plan,
-    spec: &'a Spec,
-    task: &Task,
-) -> Option<(&'a SourceSpec, &'a Arc<TableSchema>)> {
-    let source = spec.sources.get(plan.inputs.get(task.input)?.source)?;
-    Some((source, spec.schemas.get(source.schema)?))
-}
-
-fn look(plan: &Plan, spec: &Spec, task: &Task) -> Result<Seen, Error> {
+fn look(reading: Reading<'_>, spec: &Spec, task: &Task) -> Result<Seen, Error> {
     let lost = || Error::Counts { part: task.input };
-    let (source, schema) = of(plan, spec, task).ok_or_else(lost)?;
-    let input = plan.inputs.get(task.input).ok_or_else(lost)?;
+    let (source, schema) = reading.of(spec, task).ok_or_else(lost)?;
     let columns = schema.columns.iter().enumerate();
     let mut seen = Seen {
         group: (source.institution.clone(), source.schema),
@@ -116,29 +129,20 @@ fn look(plan: &Plan, spec: &Spec, task: &Task) -> Result<Seen, Error> {
             .filter(|(_, column)| column.references.is_some())
             .map(|(column, _)| (column, ReferenceSet::default()))
             .collect(),
+        rejects: Vec::new(),
     };
-    let name: Arc<str> = Arc::from(input.name.as_str());
-    let options = source::Options::default();
-    let mut failure = None;
-    source::read(&input.file, &name, source.format, &task.part, &options, &mut |raw| {
-        match schema::conform(schema, &raw) {
-            Ok((batch, _)) => {
-                seen.keys.gather(task.input as u64, &batch);
-                for (column, references) in &mut seen.references {
-                    references.gather(*column, &batch);
-                }
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
+    reading.raw(spec, task, |raw| {
+        let (batch, rejects) = schema::conform(schema, &raw)?;
+        if schema.reference {
+            seen.rejects.extend(rejects);
         }
+        seen.keys.gather(task.input as u64, &batch);
+        for (column, references) in &mut seen.references {
+            references.gather(*column, &batch);
+        }
+        Ok(())
     })?;
-    match failure {
-        Some(error) => Err(error.into()),
-        None => Ok(seen),
-    }
+    Ok(seen)
 }
 
 #[derive(Default)]
@@ -147,19 +151,30 @@ struct Gathered {
     references: BTreeMap<usize, ReferenceSet>,
 }
 
-fn screens(spec: &Spec, seen: Vec<Seen>) -> BTreeMap<Group, Screen> {
+type Screened = (BTreeMap<Group, Screen>, BTreeMap<InstitutionId, Vec<Reject>>);
+
+fn screens(reading: Reading<'_>, spec: &Spec, seen: Vec<Seen>) -> Screened {
     let mut groups: BTreeMap<Group, Gathered> = BTreeMap::new();
+    let mut rejects: BTreeMap<InstitutionId, Vec<Reject>> = BTreeMap::new();
     for part in seen {
+        if !part.rejects.is_empty() {
+            rejects.entry(part.group.0.clone()).or_default().extend(part.rejects);
+        }
         let group = groups.entry(part.group).or_default();
         group.keys.merge(part.keys);
         for (column, set) in part.references {
             group.references.entry(column).or_default().merge(set);
         }
     }
-    let mut screens: BTreeMap<Group, Screen> = groups
-        .iter_mut()
-        .map(|(group, gathered)| (group.clone(), Screen::new(gathered.keys.duplicates())))
-        .collect();
+    let mut screens: BTreeMap<Group, Screen> = BTreeMap::new();
+    for (group, gathered) in &mut groups {
+        let duplicates = gathered.keys.duplicates();
+        if spec.schemas.get(group.1).is_some_and(|schema| schema.reference) {
+            let found = duplicates.keys().filter_map(|place| repeated(reading, *place));
+            rejects.entry(group.0.clone()).or_default().extend(found);
+        }
+        screens.insert(group.clone(), Screen::new(duplicates));
+    }
     for (group, screen) in &mut screens {
         let (institution, schema) = group;
         let Some(schema) = spec.schemas.get(*schema) else { continue };
@@ -175,5 +190,14 @@ fn screens(spec: &Spec, seen: Vec<Seen>) -> BTreeMap<Group, Screen> {
             }
         }
     }
-    screens
+    rejects.retain(|_, found| !found.is_empty());
+    (screens, rejects)
+}
+
+/// Says of a row of a table that tells of no person that an earlier one has its key.
+fn repeated(reading: Reading<'_>, (input, line): (u64, u64)) -> Option<Reject> {
+    let input = reading.inputs.get(usize::try_from(input).ok()?)?;
+    let reason = "the key of an earlier row".to_owned();
+    let file = Arc::from(input.name.as_str());
+    Some(Reject { file, line, column: None, rule: Rule::KeyDuplicate, reason })
 }

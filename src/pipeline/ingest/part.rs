@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,7 +10,7 @@ use arrow::array::Array as _;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, keys::BadLines, plan::Plan};
+use super::{Error, keys::BadLines, plan::Plan, quality::Judged};
 use crate::{
     consent,
     deid::{self, ClassCounter, Classes, DeidentifiedBatch, People, ReleaseKeys},
@@ -30,7 +29,9 @@ pub(super) struct Work<'a> {
     pub(super) plan: &'a Plan,
     pub(super) deid: deid::Plan,
     pub(super) people: People,
-    bad: &'a BadLines,
+    pub(super) bad: &'a BadLines,
+    /// What the rules of quality found.
+    pub(super) judged: &'a Judged,
     vault: Store,
     /// A dry run keeps what it staged in memory and writes nothing.
     dry: Option<Mutex<BTreeMap<String, Bytes>>>,
@@ -69,7 +70,7 @@ impl<'a> Work<'a> {
         site: &'a Site,
         spec: &'a Spec,
         plan: &'a Plan,
-        bad: &'a BadLines,
+        (bad, judged): (&'a BadLines, &'a Judged),
         dry_run: bool,
     ) -> Result<Self, Error> {
         let mut settings = spec.deid.clone();
@@ -83,7 +84,7 @@ impl<'a> Work<'a> {
         };
         let people = People::new(plan.admission.people(), &keys, &settings);
         let dry = dry_run.then(Mutex::default);
-        Ok(Self { site, spec, plan, deid, people, bad, vault: site.vault(), dry })
+        Ok(Self { site, spec, plan, deid, people, bad, judged, vault: site.vault(), dry })
     }
 
     pub(super) fn is_dry(&self) -> bool {
@@ -155,9 +156,7 @@ fn fresh(work: &Work<'_>, task: usize, folder: &str) -> Result<Receipt, Error> {
     let missing = || Error::Counts { part: task };
     let (source, schema) = work.of(task).ok_or_else(missing)?;
     let planned = work.plan.tasks.get(task).ok_or_else(missing)?;
-    let input = work.plan.inputs.get(planned.input).ok_or_else(missing)?;
     let table = work.deid.table(&schema.table).ok_or_else(missing)?;
-    let name: Arc<str> = Arc::from(input.name.as_str());
     let mut rows = Rows {
         work,
         source,
@@ -176,25 +175,7 @@ fn fresh(work: &Work<'_>, task: usize, folder: &str) -> Result<Receipt, Error> {
         held: (0, Vec::new()),
         staged: Vec::new(),
     };
-    let mut failure = None;
-    let options = source::Options::default();
-    source::read(
-        &input.file,
-        &name,
-        source.format,
-        &planned.part,
-        &options,
-        &mut |raw| match rows.take(&raw) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        },
-    )?;
-    if let Some(error) = failure {
-        return Err(error);
-    }
+    work.plan.reading().raw(work.spec, planned, |raw| rows.take(&raw))?;
     rows.stage()?;
     let refused: u64 = rows.refused.values().sum();
     if rows.read != rows.rejects.len() as u64 + refused + rows.admitted {

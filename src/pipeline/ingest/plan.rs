@@ -10,29 +10,33 @@ use bytes::Bytes;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, reading::Reading};
 use crate::{
     consent::{Admission, Register, Scope},
     digest::{Sha3Digest, canonical_digest, hex},
     instant::Date,
     lake::{Lake, Located},
-    pipeline::{Progress, spec::Spec},
+    linkage::PersonIndex,
+    pipeline::{
+        Progress,
+        reading::{self, PART_BYTES},
+        spec::{DuoSpec, Spec},
+    },
     site::Site,
-    source::{self, Part},
+    source::{self, Format, Part},
 };
 
 /// What the bytes of a version depend on beside its inputs: raised when the engine would make other
 /// bytes of the same inputs.
 const ENGINE: u64 = 1;
 
-/// Parts are about this long, so that a few fit in memory at once.
-const PART_BYTES: u64 = 24 << 20;
-
 /// One file to read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Input {
     /// The position of its source in the pipeline.
     pub(super) source: usize,
+    /// How it is written.
+    pub(super) format: Format,
     /// The file.
     pub(super) file: PathBuf,
     /// What reports call it: its path below the input folder.
@@ -73,6 +77,8 @@ pub(super) struct Plan {
     pub(super) inputs: Vec<Input>,
     /// The parts, in the order of the files.
     pub(super) tasks: Vec<Task>,
+    /// The parts of tables that tell of no person: their keys are checked against, no more.
+    pub(super) references: Vec<Task>,
 }
 
 /// `vault/runs/<run>/run.json`: what a run set out to do.
@@ -81,11 +87,15 @@ struct RunRecord<'a> {
     run: &'a str,
     key: Sha3Digest,
     pipeline: &'a str,
+    pipeline_file: PathBuf,
+    folder: PathBuf,
     dataset: &'a str,
     version: u64,
     time: crate::instant::Instant,
     inputs: &'a [Input],
     tasks: &'a [Task],
+    #[serde(skip_serializing_if = "<[Task]>::is_empty")]
+    references: &'a [Task],
 }
 
 pub(super) fn plan(
@@ -94,11 +104,11 @@ pub(super) fn plan(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Plan, Error> {
-    let (inputs, tasks) = survey(spec, folder, progress)?;
+    let Surveyed { inputs, tasks, references } = survey(spec, folder, progress)?;
     progress.stage("consents", 1);
     let register = Register::load(&site.vault())?;
     let cells = spec.sources.iter().filter_map(|source| {
-        let schema = spec.schemas.get(source.schema)?;
+        let schema = spec.schemas.get(source.schema).filter(|schema| !schema.reference)?;
         Some((source.institution.clone(), schema.category.clone()))
     });
     let now = site.now();
@@ -108,18 +118,36 @@ pub(super) fn plan(
         on: now.date(),
         known_at: now,
     });
+    let admission = match &spec.linkage {
+        Some(_) => admission.link(Arc::new(PersonIndex::load(&site.vault())?)),
+        None => admission,
+    };
     progress.step();
     let as_of = spec.deid.as_of.unwrap_or_else(|| year_end(now.date()));
-    let key = canonical_digest(&serde_json::json!({
+    let mut rests_on = serde_json::json!({
         "engine": ENGINE,
         "pipeline": spec.digest,
         "dataset": spec.dataset,
+        "institutions": spec.sources.iter().map(|s| s.institution.as_str()).collect::<Vec<_>>(),
         "schemas": spec.schemas.iter().map(|s| s.digest).collect::<Vec<_>>(),
+        "views": spec.views.iter().map(|v| v.digest).collect::<Vec<_>>(),
         "inputs": inputs.iter().map(|i| (i.source as u64, i.digest)).collect::<Vec<_>>(),
         "part_bytes": PART_BYTES,
         "as_of": as_of.to_string(),
         "admission": admission.digest(),
-    }))?;
+    });
+    if let Some(members) = rests_on.as_object_mut() {
+        if let Some(digest) = spec.duo.as_ref().and_then(DuoSpec::ontology_digest) {
+            members.insert("ontology".to_owned(), digest.to_string().into());
+        }
+        // A pipeline without rules is the same run as before there were any.
+        if !spec.rules.is_empty() {
+            let rules: Vec<String> =
+                spec.rules.sets().iter().map(|set| set.digest.to_string()).collect();
+            members.insert("rules".to_owned(), rules.into());
+        }
+    }
+    let key = canonical_digest(&rests_on)?;
     let lake = Lake::new(site.lake());
     let all = lake.all()?;
     let versions = all.iter().filter(|located| located.version.dataset == spec.dataset);
@@ -133,6 +161,7 @@ pub(super) fn plan(
         as_of,
         inputs,
         tasks,
+        references,
     })
 }
 
@@ -142,34 +171,53 @@ pub(super) fn made_before(lake: &Lake, plan: &Plan) -> Result<Option<Located>, E
 }
 
 impl Plan {
+    /// Returns the files and their parts.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        let (inputs, tasks, references) = (&self.inputs, &self.tasks, &self.references);
+        Reading { inputs, tasks, references }
+    }
+
     /// Writes down what the run sets out to do.
-    pub(super) fn record(&self, site: &Site, spec: &Spec) -> Result<(), Error> {
+    pub(super) fn record(&self, site: &Site, spec: &Spec, folder: &Path) -> Result<(), Error> {
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let record = RunRecord {
             run: &self.run,
             key: self.key,
             pipeline: &spec.name,
+            pipeline_file: whole(&spec.file),
+            folder: whole(folder),
             dataset: &spec.dataset,
             version: self.version,
             time: site.now(),
             inputs: &self.inputs,
             tasks: &self.tasks,
+            references: &self.references,
         };
         let text = serde_json::to_vec_pretty(&record)?;
         Ok(site.vault().put(&format!("runs/{}/run.json", self.run), Bytes::from(text))?)
     }
 }
 
+/// What a look at every file found.
+pub(super) struct Surveyed {
+    /// The files.
+    pub(super) inputs: Vec<Input>,
+    /// The parts, in the order of the files.
+    pub(super) tasks: Vec<Task>,
+    /// The parts of tables that tell of no person.
+    pub(super) references: Vec<Task>,
+}
+
 /// Finds the files of every source and looks at each once.
-fn survey(
+pub(super) fn survey(
     spec: &Spec,
     folder: &Path,
     progress: &dyn Progress,
-) -> Result<(Vec<Input>, Vec<Task>), Error> {
+) -> Result<Surveyed, Error> {
     let mut found = Vec::new();
     for (at, source) in spec.sources.iter().enumerate() {
-        for file in source::find(&source.path, folder)? {
-            found.push((at, source.format, file));
-        }
+        let files = reading::files(spec, source, folder)?;
+        found.extend(files.into_iter().map(|(format, file)| (at, format, file)));
     }
     progress.stage("looking at the inputs", found.len() as u64);
     let surveys = found
@@ -182,14 +230,27 @@ fn survey(
         .collect::<Result<Vec<_>, Error>>()?;
     let mut inputs = Vec::new();
     let mut tasks = Vec::new();
-    for ((source, _, file), survey) in found.into_iter().zip(surveys) {
+    for ((source, format, file), survey) in found.into_iter().zip(surveys) {
         let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
         for part in survey.parts {
             tasks.push(Task { input: inputs.len(), part });
         }
-        inputs.push(Input { source, file, name, digest: survey.digest, bytes: survey.bytes });
+        inputs.push(Input {
+            source,
+            format,
+            file,
+            name,
+            digest: survey.digest,
+            bytes: survey.bytes,
+        });
     }
-    Ok((inputs, tasks))
+    let is_reference = |task: &Task| {
+        let source = inputs.get(task.input).and_then(|input| spec.sources.get(input.source));
+        let schema = source.and_then(|source| spec.schemas.get(source.schema));
+        schema.is_some_and(|schema| schema.reference)
+    };
+    let (references, tasks) = tasks.into_iter().partition(is_reference);
+    Ok(Surveyed { inputs, tasks, references })
 }
 
 fn year_end(date: Date) -> Date {

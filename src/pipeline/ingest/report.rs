@@ -33,6 +33,9 @@ pub(super) fn run_report(
             *rejects.entry(reject.rule.name().to_owned()).or_default() += 1;
         }
     }
+    for reject in work.bad.rejects().values().flatten() {
+        *rejects.entry(reject.rule.name().to_owned()).or_default() += 1;
+    }
     let segments = tables.iter().flat_map(|t| &t.version.segments);
     RunReport {
         run: work.plan.run.clone(),
@@ -64,6 +67,11 @@ fn institutions(work: &Work<'_>, receipts: &[Receipt], roster: &Roster) -> Vec<I
         line.rejected += receipt.rejects.len() as u64;
         line.refused += receipt.refused.values().sum::<u64>();
         line.admitted += receipt.admitted;
+    }
+    for (institution, found) in work.bad.rejects() {
+        let line = lines.entry(institution.clone()).or_default();
+        line.read += found.len() as u64;
+        line.rejected += found.len() as u64;
     }
     for (institution, line) in &mut lines {
         institution.as_str().clone_into(&mut line.institution);

@@ -93,8 +93,9 @@ impl Roster {
     }
 }
 
-/// The quality of each institution's rows, in millionths: the share of rows that conformed times
-/// the share of their cells that hold a value, rounded down once.
+/// The quality of each institution's rows, in millionths: the share of rows that conformed, times
+/// the share of their cells that hold a value, times the share of checks of quality that held where
+/// there are rules; rounded down once.
 pub(super) fn quality(work: &Work<'_>, receipts: &[Receipt]) -> BTreeMap<InstitutionId, u64> {
     let mut sums: BTreeMap<InstitutionId, [u128; 4]> = BTreeMap::new();
     for receipt in receipts {
@@ -107,7 +108,10 @@ pub(super) fn quality(work: &Work<'_>, receipts: &[Receipt]) -> BTreeMap<Institu
     }
     sums.into_iter()
         .map(|(institution, [read, good, cells, filled])| {
-            let share = (1_000_000 * good * filled).checked_div(read * cells).unwrap_or(0);
+            let (checked, held) = work.judged.validity(&institution);
+            let whole = read * cells * u128::from(checked);
+            let part = 1_000_000 * good * filled * u128::from(held);
+            let share = part.checked_div(whole).unwrap_or(0);
             (institution, u64::try_from(share).unwrap_or(1_000_000))
         })
         .collect()

@@ -8,6 +8,7 @@ use parquet::arrow::ArrowWriter;
 use super::*;
 use crate::{
     lake::{Counts, PrivateObject, RecordTree},
+    money::Amount,
     party::ResearcherId,
     pipeline::{
         fund::{
@@ -76,9 +77,12 @@ fn release(site: &Site) {
         counts: Counts::default(),
         record: RecordTree { root: Sha256::of(b""), count: 3, path: String::new() },
         consent_commit: 1,
+        linkage_commit: None,
         roster: PrivateObject { path, digest },
         report: PrivateObject { path: String::new(), digest },
+        quality: None,
         papers: vec![],
+        duo: None,
         entry: book(site, Kind::DatasetVersion, "d@1".into()),
     };
     let body = Bytes::from(serde_json::to_vec(&version).unwrap());
@@ -146,7 +150,7 @@ fn settling_twice_pays_once() {
     assert_eq!(totals.fee.minor(), 500_000);
     assert_eq!((totals.base.minor(), totals.usage.minor()), (2_850_000, 6_650_000));
     assert_eq!(totals.unallocated.minor(), 0);
-    let lines = recorded_lines(&site, &first.settled.lines).unwrap();
+    let lines = recorded(&site, &first.settled.lines, None).unwrap().people;
     let paid: Vec<i64> = lines.iter().map(|l| l.paid_minor).collect();
     // Base 30:20:10; usage 3/4, 1/4 of one question and all of the other; the repeat counts nothing.
     assert_eq!(paid, [1_425_000 + 2_493_750, 950_000 + 831_250, 475_000 + 3_325_000]);
@@ -207,7 +211,7 @@ fn everyone_gets_a_statement_that_proves_itself() {
     }
     assert_eq!(all[0].uses.len(), 1, "a repeated question is one use");
     let selection = Selection {
-        contributor: Some(ContributorId::parse("cleo").unwrap()),
+        contributors: vec![ContributorId::parse("cleo").unwrap()],
         ..Selection::default()
     };
     let mut one = Vec::new();
@@ -248,4 +252,77 @@ fn a_crash_before_the_commit_leaves_nothing_that_the_next_run_does_not_finish() 
     let outcome = settle(&site, &terms().pool, &quarter(), false).unwrap();
     assert_eq!(outcome.settled, glance.settled, "the same inputs give the same bytes");
     assert!(site.vault().get(&outcome.settled.lines.path).is_ok());
+}
+
+#[test]
+fn institutions_get_their_part_once_and_the_next_period_begins_with_what_they_carry() {
+    let folder = tempfile::tempdir().unwrap();
+    let early = site(&folder, "2026-10-01");
+    let mut opened = terms();
+    opened.terms.institution_ppm = 150_000;
+    opened.terms.minimum = Amount::new(2_000, opened.currency);
+    let _ = fund::open(&early, opened).unwrap();
+    let _ = fund::fund(&early, gift(10_003, "wire-1")).unwrap();
+    release(&early);
+    ask(&early, 1, "2026-10-05", "one", &[("anna", 3), ("bert", 1)]);
+    drop(early);
+    let late = site(&folder, "2027-01-02");
+    let pool = terms().pool;
+    let glance = settle(&late, &pool, &quarter(), true).unwrap();
+    let first = settle(&late, &pool, &quarter(), false).unwrap();
+    assert_eq!(glance.settled, first.settled, "a dry run shows what will be");
+    let again = settle(&late, &pool, &quarter(), false).unwrap();
+    assert_eq!(again.institutions, first.institutions);
+    assert!(!again.done.unwrap().new, "the institutions would be paid twice");
+    // 100.03: fee 5.00, institutions 15 % of 95.03 = 14.25, below the minimum of 20.00.
+    let sums = first.settled.totals.institutions.as_ref().unwrap();
+    assert_eq!((sums.part.minor(), sums.paid.minor()), (1_425, 0));
+    assert_eq!(sums.carried.micro(), 1_425_000_000);
+    let at = first.settled.institution_lines.as_ref();
+    let lines = recorded(&late, &first.settled.lines, at).unwrap();
+    assert_eq!(lines.institutions, first.institutions, "the next period would begin elsewhere");
+
+    let _ = fund::fund(&late, gift(10_000, "wire-2")).unwrap();
+    drop(late);
+    let later = site(&folder, "2027-04-02");
+    let next = Period::parse("2027-Q1").unwrap();
+    let second = settle(&later, &pool, &next, false).unwrap();
+    let returned = first.settled.totals.unallocated.minor();
+    let sums = second.settled.totals.institutions.as_ref().unwrap();
+    assert_eq!(sums.part.minor(), (9_500 + returned) * 15 / 100);
+    assert_eq!(sums.opening.micro(), 1_425_000_000, "what was earned before would be lost");
+    assert_eq!(sums.paid.minor(), 1_425 + sums.part.minor());
+    let all = pools(&later).unwrap();
+    let standing = fund::Standing::of(&all[&pool]).unwrap().institutions.unwrap();
+    assert_eq!((standing.paid, standing.carried.micro()), (sums.paid, 0));
+    let lines = super::super::statement::lines(&later, &all[&pool]).unwrap();
+    let journal = Journal::private(&all[&pool], &lines).unwrap();
+    let balances = journal.balances().unwrap();
+    assert_eq!(balances["Liabilities:PayableInstitutions:P:Clinic"].minor(), -sums.paid.minor());
+    assert_eq!(balances.values().map(|a| a.minor()).sum::<i128>(), 0);
+    let count = statements(&later, &Selection::default(), |_| Ok::<(), Error>(()));
+    assert_eq!(count.unwrap(), 6, "the second settlement could not be recomputed");
+}
+
+#[test]
+fn a_flipped_byte_in_institutions_lines_stops_the_next_settlement() {
+    let folder = tempfile::tempdir().unwrap();
+    let early = site(&folder, "2026-10-01");
+    let mut opened = terms();
+    opened.terms.institution_ppm = 150_000;
+    let _ = fund::open(&early, opened).unwrap();
+    let _ = fund::fund(&early, gift(10_000, "wire-1")).unwrap();
+    release(&early);
+    drop(early);
+    let late = site(&folder, "2027-01-02");
+    let first = settle(&late, &terms().pool, &quarter(), false).unwrap();
+    let path = first.settled.institution_lines.unwrap().path;
+    let mut bytes = late.vault().get(&path).unwrap().to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    late.vault().put(&path, bytes.into()).unwrap();
+    let _ = fund::fund(&late, gift(10_000, "wire-2")).unwrap();
+    let next = Period::parse("2027-Q1").unwrap();
+    let result = settle(&late, &terms().pool, &next, true);
+    assert!(matches!(result, Err(Error::Integrity { .. })));
 }
