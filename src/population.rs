@@ -1,30 +1,44 @@
 //! The seeded generator of institutions, people, their records and consents, sponsors, researchers.
 //!
-//! Comes in: a seed and a size. Goes out: CSV files; the same ones for the same seed, everywhere.
+//! Comes in: a seed and a size. Goes out: CSV and FHIR files, consents, and who is who; the same ones
+//! for the same seed, everywhere.
 //! Never: a real person, a number kept for every person, or a draw that rests on another person's:
-//! person `i` comes of (seed, `i`) alone, so a million stream through little memory.
+//! person `i` comes of (seed, `i`) alone, twins too, so a million stream through little memory.
 
 mod canary;
+mod chart;
+mod consent_files;
 mod consents;
+mod consents_for;
 mod demo;
 mod dice;
+mod family;
 mod faults;
+mod fhir;
 mod flat;
+mod names;
 mod parties;
 mod person;
 mod places;
 mod records;
+mod slips;
+mod split;
 mod write;
 
 use std::path::PathBuf;
 
 pub use self::{
     canary::{CANARY_PEOPLE, canaries},
-    consents::{CONSENT_HEADER, Consent, consents, consents_for, share_ppm, write_consents},
+    consent_files::CONSENT_HEADER,
+    consents_for::{
+        Asking, ConsentFormat, FolderConsents, consents_for, consents_for_folders,
+        consents_for_patients, share_ppm,
+    },
     demo::{Question, demo_files, demo_questions, write_demo_files},
     flat::write_flat,
     parties::{Researcher, Sponsor, researchers, sponsors, write_researchers, write_sponsors},
-    person::{Person, institution, people, person},
+    person::{Person, institution, people, person, record_number},
+    split::{Parted, SPLIT_TYPES, Split, split},
     write::{Written, to_file, write_people},
 };
 
@@ -34,10 +48,11 @@ pub struct Population {
     seed: u64,
     people: u64,
     institutions: u32,
+    fhir: u32,
 }
 
 impl Population {
-    /// Makes a population, or says which number is out of range.
+    /// Makes a population whose institutions all send CSV, or says which number is out of range.
     pub fn new(seed: u64, people: u64, institutions: u32) -> Result<Self, Error> {
         if !(1..=PEOPLE_MAX).contains(&people) {
             return Err(Error::Range { what: "people", min: 1, max: PEOPLE_MAX });
@@ -49,7 +64,13 @@ impl Population {
                 max: u64::from(INSTITUTIONS_MAX),
             });
         }
-        Ok(Self { seed, people, institutions })
+        Ok(Self { seed, people, institutions, fhir: 0 })
+    }
+
+    /// Lets `count` institutions send FHIR: the second and those after it, the first one last.
+    #[must_use]
+    pub fn with_fhir(self, count: u32) -> Self {
+        Self { fhir: count.min(self.institutions), ..self }
     }
 
     /// Returns the seed.
@@ -65,6 +86,12 @@ impl Population {
     /// Returns the number of institutions.
     pub fn institutions(&self) -> u32 {
         self.institutions
+    }
+
+    /// Returns how institution `at` sends its records.
+    fn format(&self, at: u32) -> records::Format {
+        let place = (at + self.institutions - 1) % self.institutions;
+        if place < self.fhir { records::Format::Fhir } else { records::Format::Csv }
     }
 }
 
@@ -98,6 +125,9 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// A FHIR export could not be found.
+    #[error(transparent)]
+    Source(#[from] crate::source::Error),
     /// A writer that is no file failed.
     #[error("cannot write the population")]
     Write(#[from] std::io::Error),

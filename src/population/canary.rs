@@ -73,7 +73,8 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = canaries.iter().collect();
         assert_eq!(distinct.len(), canaries.len(), "one canary would hide another's leak");
         let population = super::super::Population::new(5, 300, 4).unwrap();
-        let files = super::super::write::tests::text(&population);
+        let files = super::super::write::tests::text(&population)
+            + &super::super::write::tests::text(&population.with_fhir(4));
         for canary in &canaries {
             assert!(files.contains(canary.as_str()), "a canary that is nowhere proves nothing");
         }

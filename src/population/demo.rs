@@ -14,9 +14,14 @@ pub fn demo_files() -> &'static [(&'static str, &'static str)] {
         ("pipelines/demo.toml", include_str!("../../pipelines/demo.toml")),
         ("pipelines/bench.toml", include_str!("../../pipelines/bench.toml")),
         ("schemas/demo/patients.toml", include_str!("../../schemas/demo/patients.toml")),
+        ("schemas/demo/patients.json", include_str!("../../schemas/demo/patients.json")),
         ("schemas/demo/visits.toml", include_str!("../../schemas/demo/visits.toml")),
+        ("schemas/demo/visits.json", include_str!("../../schemas/demo/visits.json")),
         ("schemas/demo/conditions.toml", include_str!("../../schemas/demo/conditions.toml")),
+        ("schemas/demo/conditions.json", include_str!("../../schemas/demo/conditions.json")),
         ("schemas/demo/measurements.toml", include_str!("../../schemas/demo/measurements.toml")),
+        ("schemas/demo/measurements.json", include_str!("../../schemas/demo/measurements.json")),
+        ("schemas/quality/demo.toml", include_str!("../../schemas/quality/demo.toml")),
         ("schemas/bench/flat.toml", include_str!("../../schemas/bench/flat.toml")),
     ]
 }
@@ -117,21 +122,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_schema_that_a_pipeline_names_is_in_the_binary() {
+    fn every_schema_and_view_that_a_pipeline_names_is_in_the_binary() {
         for (path, text) in demo_files().iter().filter(|(path, _)| path.starts_with("pipelines/")) {
             let file: toml::Table = text.parse().unwrap();
             for source in file["source"].as_array().unwrap() {
-                let schema = source["schema"].as_str().unwrap();
-                assert!(demo_files().iter().any(|(p, _)| *p == schema), "{path} needs {schema}");
+                for named in [source.get("schema"), source.get("view")].into_iter().flatten() {
+                    let named = named.as_str().unwrap();
+                    assert!(demo_files().iter().any(|(p, _)| *p == named), "{path} needs {named}");
+                }
             }
         }
     }
 
     #[test]
-    fn every_column_that_is_written_is_declared_and_none_besides() {
+    fn every_column_that_is_written_or_viewed_is_declared_and_none_besides() {
         use super::super::records::Table;
         for table in Table::ALL {
-            let name = table.file().replace(".csv", ".toml");
+            let name = format!("{}.toml", table.name());
             let (_, text) =
                 demo_files().iter().find(|(p, _)| *p == format!("schemas/demo/{name}")).unwrap();
             let schema: toml::Table = text.parse().unwrap();
@@ -142,6 +149,18 @@ mod tests {
                 .map(|column| column["name"].as_str().unwrap())
                 .collect();
             assert_eq!(declared, table.columns(), "{name}: the demo would stop at its first file");
+
+            let view = format!("schemas/demo/{}.json", table.name());
+            let (_, text) = demo_files().iter().find(|(p, _)| *p == view).unwrap();
+            let view: serde_json::Value = serde_json::from_str(text).unwrap();
+            assert_eq!(view["resource"], table.resource());
+            let shown: Vec<&str> = view["select"][0]["column"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|column| column["name"].as_str().unwrap())
+                .collect();
+            assert_eq!(shown, table.columns(), "{name}: its view shows other columns");
         }
     }
 }

@@ -1,55 +1,65 @@
-//! Faulty rows: about one in a hundred, so that the quarantine has work.
+//! Faulty records: about one in a hundred, so that the quarantine has work.
 //!
-//! Comes in: a good row. Goes out: the same row with one fault that its schema must find.
-//! Never: a faulty key or person, for such a row could pass for another's.
+//! Comes in: a good record. Goes out: what is wrong with it, which its schema or reader must find.
+//! Never: another person's number, for such a record could pass for another's.
 
-use super::{canary, dice::Dice, records::Table};
+use super::{canary, dice::Dice, records::Record};
 
-/// Faulty rows in a million.
+/// Faulty records in a million.
 const FAULT_PPM: u64 = 10_000;
 
-/// Breaks a row now and then; says whether it did.
-pub(super) fn strike(seed: u64, dice: &mut Dice, table: Table, cells: &mut Vec<String>) -> bool {
-    if !dice.chance(FAULT_PPM) {
-        return false;
-    }
-    let odd = canary::cell(seed);
-    let (column, text): (&str, String) = match table {
-        Table::Patients => dice_pick(
-            dice,
-            [("birth_date", odd), ("birth_date", "1970-02-31".into()), ("sex", "?".into())],
-        ),
-        Table::Visits => {
-            dice_pick(dice, [("start", odd), ("kind", String::new()), ("cost", "-1".into())])
-        }
-        Table::Conditions => dice_pick(
-            dice,
-            [("onset", odd), ("code", String::new()), ("code_system", "ICD-9".into())],
-        ),
-        Table::Measurements => {
-            dice_pick(dice, [("value", odd), ("value", "99999".into()), ("loinc", String::new())])
-        }
-    };
-    match dice.below(8) {
-        0 => {
-            cells.pop();
-        }
-        1 => cells.push(canary::cell(seed)),
-        _ => {
-            let at = table.columns().iter().position(|name| *name == column);
-            if let Some(cell) = at.and_then(|at| cells.get_mut(at)) {
-                *cell = text;
-            }
-        }
-    }
-    true
+/// What is wrong with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A value that its column or element may not have.
+    Value,
+    /// The line ends too early: a cell is missing; the JSON is cut.
+    Short,
+    /// In CSV a cell too many; in FHIR no id.
+    Shape,
+    /// In FHIR a number or a text where another type belongs; CSV has no types.
+    Type,
 }
 
-fn dice_pick<T>(dice: &mut Dice, choices: [T; 3]) -> T {
-    let [first, second, third] = choices;
-    match dice.below(3) {
-        0 => first,
-        1 => second,
-        _ => third,
+impl Fault {
+    /// Draws a fault, now and then.
+    pub(super) fn draw(dice: &mut Dice) -> Option<Self> {
+        dice.chance(FAULT_PPM).then(|| {
+            dice.weighted(&[
+                (5, Some(Self::Value)),
+                (1, Some(Self::Short)),
+                (1, Some(Self::Shape)),
+                (1, Some(Self::Type)),
+            ])
+            .unwrap_or(Self::Value)
+        })
+    }
+}
+
+/// Puts a value in a record that its table may not have.
+pub(super) fn spoil(seed: u64, dice: &mut Dice, record: &mut Record) {
+    let odd = canary::cell(seed);
+    let which = dice.below(3);
+    match record {
+        Record::Patient(patient) => match which {
+            0 => patient.birth_date = odd,
+            1 => "1970-02-31".clone_into(&mut patient.birth_date),
+            _ => "?".clone_into(&mut patient.sex),
+        },
+        Record::Visit(visit) => match which {
+            0 => visit.start = odd,
+            1 => visit.kind.clear(),
+            _ => "-1".clone_into(&mut visit.cost),
+        },
+        Record::Diagnosis(found) => match which {
+            0 => found.onset = odd,
+            1 => found.code.clear(),
+            _ => "ICD-9".clone_into(&mut found.system),
+        },
+        Record::Measurement(taken) => match which {
+            0 => taken.value = odd,
+            1 => "99999".clone_into(&mut taken.value),
+            _ => taken.loinc.clear(),
+        },
     }
 }

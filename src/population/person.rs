@@ -10,10 +10,9 @@ use chrono::Datelike as _;
 use super::{
     Population, canary,
     dice::{Dice, PPM},
-    places::{
-        COMPLICATIONS, DIABETES, Diagnosis, FIRST_F, FIRST_M, LAST, LASTING, PLACES, Place, RACES,
-        STREETS,
-    },
+    family,
+    names::{FIRST_F, FIRST_M, LAST},
+    places::{COMPLICATIONS, DIABETES, Diagnosis, LASTING, PLACES, Place, RACES, STREETS},
 };
 use crate::instant::Date;
 
@@ -23,7 +22,7 @@ use crate::instant::Date;
 pub struct Person {
     /// The index in the population.
     pub index: u64,
-    /// The number on the commons card, the same at every institution: the contributor's id.
+    /// The person's name in the truth of linkage; no institution knows it.
     pub member_no: String,
     /// The social security number.
     pub ssn: String,
@@ -33,7 +32,7 @@ pub struct Person {
     pub last: String,
     /// The day of birth.
     pub birth_date: Date,
-    /// `F`, `M` or `X`.
+    /// `female`, `male` or `other`, as FHIR's administrative gender has it.
     pub sex: &'static str,
     /// Race, as asked; may be empty.
     pub race: &'static str,
@@ -76,6 +75,11 @@ pub fn institution(at: u32) -> Cow<'static, str> {
     )
 }
 
+/// Returns the number by which institution `at` knows person `index`.
+pub fn record_number(population: &Population, at: u32, index: u64) -> String {
+    mrn(population.seed, at, index)
+}
+
 /// The last day on which anything happened: populations do not grow older with the calendar.
 pub(super) fn last_day() -> i32 {
     day_of(2026, 9, 30)
@@ -93,7 +97,7 @@ pub(super) fn day_of(year: i32, month: u32, day: u32) -> i32 {
 
 /// Returns a person's record number at an institution.
 pub(super) fn mrn(seed: u64, at: u32, index: u64) -> String {
-    format!("{}-{:09}", initials(at), mix(seed ^ u64::from(at + 1), MRN_STEP, index))
+    format!("{}-{:09}", initials(at), mix(seed ^ u64::from(at + 1), MRN_STEP, NUMBERS, index))
 }
 
 /// Returns two letters and a number that stand for an institution in its own ids.
@@ -108,20 +112,9 @@ fn initials(at: u32) -> String {
 
 /// Makes person `index` of a seed.
 pub(super) fn make(seed: u64, institutions: u32, index: u64) -> Person {
-    let mut dice = Dice::new(seed, "person", index);
-    let sex = dice.weighted(&[(508, "F"), (489, "M"), (3, "X")]);
-    let first = match sex {
-        "F" => dice.pick(FIRST_F),
-        "M" => dice.pick(FIRST_M),
-        _ => {
-            let list = dice.weighted(&[(1, FIRST_F), (1, FIRST_M)]);
-            dice.pick(list)
-        }
-    };
-    let last = dice.pick(LAST);
-    let birth = birth_day(&mut dice);
-    let place: Place = dice.weighted(PLACES);
-    let address = street(&mut dice);
+    let Identity { sex, first, last, birth, race, place, address, phone } =
+        family::identity(seed, index);
+    let mut dice = Dice::new(seed, "life", index);
     let age = (last_day() - birth) / 365;
     let death = dice
         .chance(if age > 75 { 60_000 } else { 6_000 })
@@ -130,17 +123,17 @@ pub(super) fn make(seed: u64, institutions: u32, index: u64) -> Person {
     let mut person = Person {
         index,
         member_no: member_no(seed, index),
-        ssn: format!("9{:02}-{:02}-{:04}", 1 + dice.below(98), dice.digits(2), dice.digits(4)),
-        first: first.to_owned(),
-        last: last.to_owned(),
+        ssn: ssn(seed, index),
         birth_date: date(birth),
         sex,
-        race: dice.weighted(RACES),
+        race,
         address,
         city: place.city,
         zip: place.zip,
-        phone: format!("{}-555-{:04}", dice.pick(&[617, 781, 978, 508, 603]), dice.digits(4)),
-        email: email(&mut dice, first, last),
+        phone,
+        email: email(&mut dice, &first, &last),
+        first,
+        last,
         death_date: death.map(date),
         institutions: seen_at(&mut dice, institutions),
         diabetic: conditions.iter().any(|(icd, ..)| *icd == DIABETES.icd),
@@ -150,6 +143,72 @@ pub(super) fn make(seed: u64, institutions: u32, index: u64) -> Person {
     person
 }
 
+/// Who a person is, before anything happens to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) sex: &'static str,
+    pub(super) first: String,
+    pub(super) last: String,
+    /// The day number of birth.
+    pub(super) birth: i32,
+    pub(super) race: &'static str,
+    pub(super) place: Place,
+    pub(super) address: String,
+    pub(super) phone: String,
+}
+
+impl Identity {
+    /// Draws somebody who has no family in the population.
+    pub(super) fn alone(dice: &mut Dice) -> Self {
+        let sex = dice.weighted(&[(508, "female"), (489, "male"), (3, "other")]);
+        Self {
+            sex,
+            first: first_name(dice, sex),
+            last: last_name(dice),
+            birth: birth_day(dice),
+            race: dice.weighted(RACES),
+            place: dice.weighted(PLACES),
+            address: street(dice),
+            phone: phone(dice),
+        }
+    }
+}
+
+/// Picks a given name; four in ten bear one of the common ones.
+pub(super) fn first_name(dice: &mut Dice, sex: &str) -> String {
+    let lists = match sex {
+        "female" => FIRST_F,
+        "male" => FIRST_M,
+        _ => dice.weighted(&[(1, FIRST_F), (1, FIRST_M)]),
+    };
+    one_of(dice, lists, 400_000).to_owned()
+}
+
+/// Picks a family name; three in ten bear one of the common ones, one in twenty-five two.
+pub(super) fn last_name(dice: &mut Dice) -> String {
+    let last = one_of(dice, LAST, 300_000);
+    if dice.chance(40_000) {
+        format!("{last}-{}", one_of(dice, LAST, 300_000))
+    } else {
+        last.to_owned()
+    }
+}
+
+fn one_of(dice: &mut Dice, [common, rare]: [&[&'static str]; 2], common_ppm: u64) -> &'static str {
+    let list = if dice.chance(common_ppm) { common } else { rare };
+    dice.pick(list)
+}
+
+/// A number that no telephone has: no exchange begins with 1.
+pub(super) fn phone(dice: &mut Dice) -> String {
+    format!(
+        "{}-1{:02}-{:04}",
+        dice.pick(&[617, 781, 978, 508, 603]),
+        dice.digits(2),
+        dice.digits(4)
+    )
+}
+
 /// Institutions of the demo and how many people call each their usual one.
 const INSTITUTIONS: &[(&str, u64)] =
     &[("north-shore", 35), ("lake-county", 28), ("riverside", 21), ("st-anselm", 16)];
@@ -157,19 +216,31 @@ const INSTITUTIONS: &[(&str, u64)] =
 /// Share of people seen at more than one institution, as measured on Synthea's (288 of 615).
 const SEVERAL_PPM: u64 = 470_000;
 
-/// Steps that share no factor with 10^9: multiplying by one of them renumbers all of 0..10^9.
-const MEMBER_STEP: u64 = 387_420_489;
+/// Numbers of nine digits.
+const NUMBERS: u64 = 1_000_000_000;
+
+/// Social security numbers of areas 901 to 998, which are not given out.
+const SSNS: u64 = 98_000_000;
+
+/// Steps (3^18 and 7^10) that share no factor with a size: multiplying by one renumbers it all.
+const STEP: u64 = 387_420_489;
 const MRN_STEP: u64 = 282_475_249;
 
-fn mix(seed: u64, step: u64, index: u64) -> u64 {
-    const SIZE: u64 = 1_000_000_000;
-    let start = super::dice::stir(seed) % SIZE;
-    ((index % SIZE) * step % SIZE + start) % SIZE
+fn mix(seed: u64, step: u64, size: u64, index: u64) -> u64 {
+    let start = super::dice::stir(seed) % size;
+    ((index % size) * step % size + start) % size
 }
 
-/// A card number: nine digits that no two people share, and a check digit (Luhn).
+/// A social security number that no two people share.
+fn ssn(seed: u64, index: u64) -> String {
+    let number = mix(seed ^ 0x0053_534e, STEP, SSNS, index);
+    let (area, group, serial) = (901 + number / 1_000_000, number / 10_000 % 100, number % 10_000);
+    format!("{area}-{group:02}-{serial:04}")
+}
+
+/// A number that no two people share: nine digits and a check digit (Luhn).
 fn member_no(seed: u64, index: u64) -> String {
-    let digits = format!("{:09}", mix(seed, MEMBER_STEP, index));
+    let digits = format!("{:09}", mix(seed, STEP, NUMBERS, index));
     let sum: u32 = digits
         .bytes()
         .rev()
@@ -206,7 +277,7 @@ pub(super) fn street(dice: &mut Dice) -> String {
     }
 }
 
-fn email(dice: &mut Dice, first: &str, last: &str) -> String {
+pub(super) fn email(dice: &mut Dice, first: &str, last: &str) -> String {
     let plain = |text: &str| -> String {
         text.chars()
             .filter(char::is_ascii_alphabetic)
@@ -293,7 +364,7 @@ mod tests {
                     digit / 10 + digit % 10
                 })
                 .sum();
-            assert_eq!(sum % 10, 0, "a mistyped card number would go unseen");
+            assert_eq!(sum % 10, 0, "a mistyped number would go unseen");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Names, streets, towns and diagnoses to pick from; towns and ZIP codes are real, people are not.
+//! Streets, towns and diagnoses to pick from; towns and ZIP codes are real, people are not.
 
 /// A town and its ZIP code.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,103 +30,6 @@ pub(super) const ZIPS: &[&str] = &[
     "02139", "02155", "02169", "01852", "01841", "01830", "01701", "01752", "01760", "60614",
     "60618", "60647", "10025", "10002", "10029", "11201", "11226", "11215", "77006", "77036",
     "77084", "90026", "90011", "90044", "94110", "94112", "94122", "19104", "19120", "03608",
-];
-
-pub(super) const FIRST_F: &[&str] = &[
-    "Ada", "Amara", "Beatriz", "Chiara", "Clara", "Dalia", "Edith", "Elena", "Esther", "Fatima",
-    "Grace", "Hana", "Ingrid", "Irene", "Jia", "Josefina", "Karin", "Leila", "Lucía", "Mabel",
-    "Maria", "Mei", "Nadia", "Naomi", "Noor", "Olga", "Priya", "Rosa", "Ruth", "Sara", "Sofia",
-    "Tamar", "Thandi", "Ursula", "Valerie", "Wanda", "Yara", "Yuki", "Zoë", "Zsófia",
-];
-
-pub(super) const FIRST_M: &[&str] = &[
-    "Abdul", "Adam", "Arjun", "Bao", "Benedikt", "Carlos", "Daniel", "David", "Diego", "Elias",
-    "Emeka", "Farid", "Felix", "George", "Hassan", "Henry", "Hiroshi", "Ibrahim", "Ivan", "Jakub",
-    "James", "José", "Kofi", "Lars", "Leon", "Luis", "Marcus", "Mateo", "Miguel", "Nikolai",
-    "Omar", "Oscar", "Pablo", "Peter", "Rafael", "Samuel", "Søren", "Tariq", "Viktor", "Wei",
-];
-
-pub(super) const LAST: &[&str] = &[
-    "Abara",
-    "Adeyemi",
-    "Ahmed",
-    "Almeida",
-    "Andersson",
-    "Baker",
-    "Becker",
-    "Bianchi",
-    "Brennan",
-    "Castro",
-    "Chen",
-    "Chowdhury",
-    "Cohen",
-    "Da Silva",
-    "Dubois",
-    "Duarte",
-    "Eriksen",
-    "Farouk",
-    "Fernández",
-    "Fischer",
-    "Fraser",
-    "García",
-    "Goldberg",
-    "Haddad",
-    "Hansen",
-    "Hernández",
-    "Hoang",
-    "Horvath",
-    "Ibrahim",
-    "Ivanova",
-    "Jensen",
-    "Johnson",
-    "Kaplan",
-    "Karimi",
-    "Keller",
-    "Kim",
-    "Kowalski",
-    "Kuznetsov",
-    "Larsen",
-    "Lehmann",
-    "Lindqvist",
-    "Lopez",
-    "Mahmoud",
-    "Martin",
-    "McCarthy",
-    "Mendes",
-    "Mensah",
-    "Moreau",
-    "Murphy",
-    "Nakamura",
-    "Nguyen",
-    "Novak",
-    "O'Brien",
-    "O'Connor",
-    "Okafor",
-    "Olsen",
-    "Park",
-    "Patel",
-    "Pereira",
-    "Petrov",
-    "Popescu",
-    "Quispe",
-    "Rahman",
-    "Ramos",
-    "Reyes",
-    "Rossi",
-    "Sato",
-    "Schmidt",
-    "Shapiro",
-    "Singh",
-    "Smith",
-    "Sørensen",
-    "Tanaka",
-    "Torres",
-    "Tran",
-    "Varga",
-    "Vargas",
-    "Walsh",
-    "Weber",
-    "Yilmaz",
 ];
 
 pub(super) const STREETS: &[&str] = &[
@@ -187,12 +90,13 @@ pub(super) const RACES: &[(u64, &str)] = &[
 pub(super) const PAYERS: &[(u64, &str)] =
     &[(40, "private"), (34, "medicare"), (19, "medicaid"), (7, "self-pay")];
 
-/// Kinds of visits: name, weight, minutes, and cost in cents about which bills are spread.
+/// Kinds of visits (HL7 v3 `ActCode`) by weight: code, minutes, and cost in cents about which bills
+/// are spread.
 pub(super) const KINDS: &[(u64, (&str, i64, i64))] = &[
-    (70, ("ambulatory", 35, 18_500)),
-    (14, ("virtual", 20, 9_000)),
-    (10, ("emergency", 260, 145_000)),
-    (6, ("inpatient", 4_300, 1_150_000)),
+    (70, ("AMB", 35, 18_500)),
+    (14, ("VR", 20, 9_000)),
+    (10, ("EMER", 260, 145_000)),
+    (6, ("IMP", 4_300, 1_150_000)),
 ];
 
 /// A diagnosis in both code systems.
