@@ -14,16 +14,19 @@ mod failure;
 pub mod ingest;
 pub mod init;
 pub mod ledger;
+pub mod linkage;
 mod output;
 pub mod pool;
 pub mod population;
 mod progress;
 pub mod publish;
+pub mod quality;
 pub mod query;
 pub mod rejects;
 pub mod settle;
 pub mod statement;
 pub mod verify;
+pub mod view;
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -95,10 +98,14 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Import, grant, withdraw, show and explain consents
     Consent(consent::Args),
+    /// Link the records of one person at several institutions, and decide what is in doubt
+    Linkage(linkage::Args),
     /// Run a pipeline: read, conform, admit, de-identify, release, record
     Ingest(ingest::Args),
-    /// Show the rows that a run put into quarantine
+    /// Show the rows that a run put into quarantine, and take them again
     Rejects(rejects::Args),
+    /// Check files by rules of quality, and show what they found in a run
+    Quality(quality::Args),
     /// List, show, compare and check the versions of datasets
     Dataset(dataset::Args),
     /// Open, fund and show pools, and write their books
@@ -121,6 +128,8 @@ pub enum Command {
     Verify(verify::Args),
     /// Check a proof with nothing but the log's public key
     VerifyProof(ledger::ProofArgs),
+    /// Check views of FHIR resources, run them over files, run the official tests
+    View(view::Args),
     /// Make institutions, people, records and consents from a seed
     Population(population::Args),
     /// Write shell completions
@@ -249,8 +258,10 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Init(args) => init::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Consent(args) => consent::run(args, context),
+        Command::Linkage(args) => linkage::run(&args, context),
         Command::Ingest(args) => ingest::run(&args, context),
         Command::Rejects(args) => rejects::run(&args, context),
+        Command::Quality(args) => quality::run(&args, context),
         Command::Dataset(args) => dataset::run(&args, context),
         Command::Pool(args) => pool::run(&args, context),
         Command::Settle(args) => settle::run(&args, context),
@@ -262,6 +273,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Audit(args) => audit::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::VerifyProof(args) => ledger::verify_proof(&args, context),
+        Command::View(args) => view::run(args, context),
         Command::Population(args) => population::run(args, context),
         Command::Completions(args) => completions::shell(&args, context, Cli::command()),
         Command::Man(args) => completions::man(&args, context, Cli::command()),

@@ -3,6 +3,9 @@
 //! Comes in: a file, or one person's decision. Goes out: what was recorded, or why yes or no.
 //! Never: a person's id in an error.
 
+mod explain;
+mod fhir;
+
 use std::{path::PathBuf, sync::Arc};
 
 use clap::{Subcommand, ValueEnum};
@@ -10,11 +13,12 @@ use serde::Serialize;
 
 use super::{Context, Failure, Kind, Table, open_site, output::Format};
 use crate::{
-    consent::{Action, Decision, Event, Held, InputFormat, Terms},
+    consent::{Action, Event, Held, InputFormat, Terms},
     instant::{Date, Instant},
     party::{ContributorId, InstitutionId},
-    pipeline::consent as act,
+    pipeline::{consent as act, linkage},
     purpose::Purpose,
+    site::Site,
 };
 
 /// How many faults of a file are shown.
@@ -29,11 +33,11 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Import decisions from a CSV or NDJSON file, all of it or nothing
+    /// Import decisions from CSV or NDJSON, or FHIR Consents, all of it or nothing
     #[command(after_help = "\
 Columns (CSV header) or members (NDJSON):
   contributor   the person, as `person` columns name them (with the pipeline's namespace)
-  action        grant or withdraw
+  action        grant or withdraw; opt-out (of every secondary use) or opt-in
   purposes      DUO codes between `|`; in a withdrawal `*` or nothing for all
   institutions  ids between `|`; `*` or nothing for all
   categories    categories of data between `|`; `*` or nothing for all
@@ -41,9 +45,18 @@ Columns (CSV header) or members (NDJSON):
   valid_until   first day after the last one, nothing for no end
   decided_at    RFC 3339
 
+FHIR Consents (R4 and R5; NDJSON, a Bundle, or one resource) grant what a DUO code, an
+institution, a category and days can say; whatever restricts records in another way grants nothing,
+and the result says so for each. A newer Consent replaces an older one.
+
 Examples:
   almoner consent import consents.csv
-  almoner consent import --input-format ndjson decisions.txt")]
+  almoner consent import --input-format ndjson decisions.txt
+  almoner consent import --institution north-shore north-shore/consents.csv
+  almoner consent import '{institution}/consents.csv'
+
+  almoner consent import --input-format fhir --institution north-shore Consent.ndjson.gz
+  almoner consent import --input-format fhir 'export/{institution}/Consent.ndjson*'")]
     Import(ImportArgs),
     /// Record that a person permits a use
     #[command(after_help = "\
@@ -58,34 +71,53 @@ Examples:
   almoner consent withdraw p-117
   almoner consent withdraw p-117 --purpose HMB --institution north-shore")]
     Withdraw(WithdrawArgs),
+    /// Record that a person keeps out of every secondary use, whatever is or will be granted
+    #[command(after_help = "Example:\n  almoner consent opt-out p-117")]
+    OptOut(OptArgs),
+    /// Record that a person ends an opt-out
+    #[command(after_help = "Example:\n  almoner consent opt-in p-117")]
+    OptIn(OptArgs),
     /// Show every decision of a person
     #[command(after_help = "Example:\n  almoner consent show p-117 --format json")]
     Show(ShowArgs),
     /// Say in plain words why a person's records may be used, or not
     #[command(after_help = "\
-Example:
-  almoner consent explain p-117 --purpose HMB --institution north-shore --category conditions")]
-    Explain(ExplainArgs),
+Examples:
+  almoner consent explain p-117 --purpose HMB
+  almoner consent explain p-117 --purpose HMB --institution north-shore --category conditions
+  almoner consent explain p-117 --purpose HMB --on 2026-03-01 --as-of 2026-03-01T12:00:00Z
+  almoner consent explain p-117 --purpose HMB --dataset diabetes@2 --pass ada.pass")]
+    Explain(explain::Args),
 }
 
 #[derive(Debug, clap::Args)]
 struct ImportArgs {
-    /// The file; gzip and zstd are unpacked
-    file: PathBuf,
+    /// The file; gzip and zstd are unpacked. FHIR Consents may be several, patterns, or a path with
+    /// {institution} in the place of a folder
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// How the file is written [default: by its name]
     #[arg(long, value_enum)]
     input_format: Option<Input>,
+    /// The institution whose own ids name people: the person index says who that is; an id that is
+    /// not linked stands for itself
+    #[arg(long, value_name = "ID")]
+    institution: Option<String>,
+    /// What ids of FHIR Consents that are not linked are prefixed with, as the pipeline says
+    #[arg(long, value_name = "NAME", default_value = "")]
+    namespace: String,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Input {
     Csv,
     Ndjson,
+    Fhir,
 }
 
 #[derive(Debug, clap::Args)]
 struct GrantArgs {
-    /// The person
+    /// The person, or a record of theirs as INSTITUTION/ID
     person: String,
     /// A DUO code or shorthand, such as DUO:0000006 or HMB; may be given more than once
     #[arg(long = "purpose", value_name = "DUO", required = true)]
@@ -109,7 +141,7 @@ struct GrantArgs {
 
 #[derive(Debug, clap::Args)]
 struct WithdrawArgs {
-    /// The person
+    /// The person, or a record of theirs as INSTITUTION/ID
     person: String,
     /// A DUO code or shorthand that is taken back [default: all]
     #[arg(long = "purpose", value_name = "DUO")]
@@ -126,27 +158,18 @@ struct WithdrawArgs {
 }
 
 #[derive(Debug, clap::Args)]
-struct ShowArgs {
-    /// The person
+struct OptArgs {
+    /// The person, or a record of theirs as INSTITUTION/ID
     person: String,
+    /// When the person decided, RFC 3339 [default: now]
+    #[arg(long, value_name = "INSTANT")]
+    decided_at: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
-struct ExplainArgs {
-    /// The person
+struct ShowArgs {
+    /// The person, or a record of theirs as INSTITUTION/ID
     person: String,
-    /// A purpose or condition of the use; may be given more than once
-    #[arg(long = "purpose", value_name = "DUO", required = true)]
-    purposes: Vec<String>,
-    /// Whose records
-    #[arg(long, value_name = "ID")]
-    institution: String,
-    /// Of which category
-    #[arg(long, value_name = "NAME")]
-    category: String,
-    /// On which day [default: today]
-    #[arg(long, value_name = "DATE")]
-    on: Option<Date>,
 }
 
 /// Runs the command.
@@ -156,17 +179,33 @@ pub fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
         Act::Grant(args) => grant(&args, context),
         Act::Withdraw(args) => withdraw(&args, context),
         Act::Show(args) => show(&args, context),
-        Act::Explain(args) => explain(&args, context),
+        Act::OptOut(args) => opt(&args, Action::OptOut, context),
+        Act::OptIn(args) => opt(&args, Action::OptIn, context),
+        Act::Explain(args) => explain::run(&args, context),
     }
 }
 
 fn import(args: &ImportArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = open_site(&context.global)?;
-    let format = args.input_format.map(|format| match format {
-        Input::Csv => InputFormat::Csv,
-        Input::Ndjson => InputFormat::Ndjson,
-    });
-    let outcome = act::import(&site, &args.file, format).map_err(failure)?;
+    let institution = args.institution.as_deref().map(InstitutionId::parse).transpose();
+    let institution =
+        institution.map_err(|e| Failure::new(Kind::Usage, format!("`--institution`: {e}")))?;
+    let institution = institution.as_ref();
+    let format = match args.input_format {
+        Some(Input::Fhir) => return fhir::import(&site, args, institution, context),
+        Some(Input::Csv) => Some(InputFormat::Csv),
+        Some(Input::Ndjson) => Some(InputFormat::Ndjson),
+        None => None,
+    };
+    if !args.namespace.is_empty() {
+        return Err(Failure::new(Kind::Usage, "`--namespace` is for --input-format fhir")
+            .hint("a table of decisions names contributors as they are"));
+    }
+    let mut outcome = act::Outcome::default();
+    for source in act::sources(&args.files, institution).map_err(failure)? {
+        let own = source.institution.as_ref();
+        outcome.add(act::import(&site, &source.file, format, own).map_err(failure)?);
+    }
     tell(&outcome, context)
 }
 
@@ -174,7 +213,7 @@ fn grant(args: &GrantArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = open_site(&context.global)?;
     let terms = terms(&args.purposes, &args.institutions, &args.categories)?;
     let decided = decided(args.decided_at.as_deref(), site.now())?;
-    let person = person(&args.person)?;
+    let person = linkage::person(&site, &args.person)?;
     let event = Event::new(person, Action::Grant, terms, args.from, args.until, decided);
     let event = event.map_err(|e| Failure::new(Kind::Usage, e))?;
     tell(&act::decide(&site, vec![event]).map_err(failure)?, context)
@@ -184,15 +223,73 @@ fn withdraw(args: &WithdrawArgs, context: &mut Context<'_>) -> Result<(), Failur
     let site = open_site(&context.global)?;
     let terms = terms(&args.purposes, &args.institutions, &args.categories)?;
     let decided = decided(args.decided_at.as_deref(), site.now())?;
-    let person = person(&args.person)?;
+    let person = linkage::person(&site, &args.person)?;
     let event = Event::new(person, Action::Withdraw, terms, None, None, decided);
     let event = event.map_err(|e| Failure::new(Kind::Usage, e))?;
-    tell(&act::decide(&site, vec![event]).map_err(failure)?, context)
+    let contributor = event.contributor().clone();
+    let outcome = act::decide(&site, vec![event]).map_err(failure)?;
+    take_back(&site, &outcome, &contributor, context)
+}
+
+fn opt(args: &OptArgs, action: Action, context: &mut Context<'_>) -> Result<(), Failure> {
+    let site = open_site(&context.global)?;
+    let all = terms(&[], &[], &[])?;
+    let decided = decided(args.decided_at.as_deref(), site.now())?;
+    let person = linkage::person(&site, &args.person)?;
+    let event = Event::new(person.clone(), action, all, None, None, decided);
+    let event = event.map_err(|e| Failure::new(Kind::Usage, e))?;
+    let outcome = act::decide(&site, vec![event]).map_err(failure)?;
+    if action.gives() {
+        tell(&outcome, context)
+    } else {
+        take_back(&site, &outcome, &person, context)
+    }
+}
+
+/// Tells what was taken back, and what cannot be: releases that hold the person already.
+fn take_back(
+    site: &Site,
+    outcome: &act::Outcome,
+    person: &ContributorId,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Taken<'a> {
+        #[serde(flatten)]
+        outcome: &'a act::Outcome,
+        not_recallable: &'a [act::Release],
+    }
+    let released = act::releases(site, person).map_err(failure)?;
+    if context.global.format == Format::Table {
+        tell(outcome, context)?;
+        return released_lines(&released, context);
+    }
+    Ok(outcome_table(outcome).write(
+        context.global.format,
+        &Taken { outcome, not_recallable: &released },
+        context.out,
+    )?)
+}
+
+/// Says which releases hold a person already.
+fn released_lines(released: &[act::Release], context: &mut Context<'_>) -> Result<(), Failure> {
+    if released.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        context.out,
+        "\nreleased before, and not recallable; the next version leaves them out:"
+    )?;
+    for release in released {
+        let act::Release { dataset, version, released } = release;
+        writeln!(context.out, "  {dataset}@{version}  {}", released.date())?;
+    }
+    Ok(())
 }
 
 fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = open_site(&context.global)?;
-    let held = act::show(&site, &person(&args.person)?).map_err(failure)?;
+    let held = act::show(&site, &linkage::person(&site, &args.person)?).map_err(failure)?;
     let Some(held) = held else {
         if context.global.format == Format::Table {
             writeln!(context.out, "the register holds no decision of this person")?;
@@ -210,39 +307,6 @@ fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
         table.row(line.cells());
     }
     Ok(table.write(context.global.format, &lines, context.out)?)
-}
-
-fn explain(args: &ExplainArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let site = open_site(&context.global)?;
-    let institution = InstitutionId::parse(&args.institution)
-        .map_err(|e| Failure::new(Kind::Usage, format!("`--institution`: {e}")))?;
-    let on = args.on.unwrap_or_else(|| site.now().date());
-    let purposes = purposes(&args.purposes)?;
-    let person = person(&args.person)?;
-    let found = act::explain(&site, &person, &purposes, &institution, &args.category, on)
-        .map_err(failure)?;
-    let (permit, reason, words) = match found.decision {
-        Decision::Permit => (true, "permit", "consent stands"),
-        Decision::Refuse(refusal) => (false, refusal.as_str(), refusal.words()),
-    };
-    let lines: Vec<Line> = found.events.iter().map(|(h, text)| Line::new(h, Some(text))).collect();
-    let answer = Answer { permit, reason, words, on, events: &lines };
-    let mut table = Table::new(HEADERS.into_iter().chain(["so it"]));
-    for line in &lines {
-        table.row(line.cells());
-    }
-    if context.global.format == Format::Table {
-        let yes = if permit { "yes" } else { "no" };
-        let wanted: Vec<String> = purposes.iter().map(Purpose::label).collect();
-        let (category, wanted) = (&args.category, wanted.join(", "));
-        writeln!(context.out, "{yes}: {words}")?;
-        writeln!(context.out, "use: {category} of {institution} on {on} for {wanted}")?;
-        if lines.is_empty() {
-            return Ok(());
-        }
-        writeln!(context.out)?;
-    }
-    Ok(table.write(context.global.format, &answer, context.out)?)
 }
 
 const HEADERS: [&str; 9] = [
@@ -272,15 +336,6 @@ struct Line {
     source: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     effect: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Answer<'a> {
-    permit: bool,
-    reason: &'a str,
-    words: &'a str,
-    on: Date,
-    events: &'a [Line],
 }
 
 impl Line {
@@ -329,15 +384,15 @@ fn tell(outcome: &act::Outcome, context: &mut Context<'_>) -> Result<(), Failure
         }
         return Ok(());
     }
+    Ok(outcome_table(outcome).write(context.global.format, outcome, context.out)?)
+}
+
+fn outcome_table(outcome: &act::Outcome) -> Table {
     let mut table = Table::new(["grants", "withdrawals", "known", "new people", "commits"]);
     let commits: Vec<String> = outcome.commits.iter().map(u64::to_string).collect();
     let counts = [outcome.grants, outcome.withdrawals, outcome.known, outcome.people_new];
     table.row(counts.iter().map(u64::to_string).chain([commits.join(" ")]));
-    Ok(table.write(context.global.format, outcome, context.out)?)
-}
-
-fn person(text: &str) -> Result<ContributorId, Failure> {
-    ContributorId::parse(text).map_err(|e| Failure::new(Kind::Usage, format!("PERSON: {e}")))
+    table
 }
 
 fn purposes(texts: &[String]) -> Result<Vec<Purpose>, Failure> {
@@ -387,6 +442,7 @@ fn failure(error: act::Error) -> Failure {
             Failure::new(Kind::Integrity, error)
         }
         E::Consent(error) => Failure::new(Kind::Failed, error),
+        E::Linkage(error) => linkage::Error::from(error).into(),
         E::Faults { file, faults } => {
             let name = file.display().to_string();
             let mut reports: Vec<miette::Report> = faults
@@ -402,10 +458,13 @@ fn failure(error: act::Error) -> Failure {
                 .reports(reports)
         }
         error @ E::Format(_) => {
-            Failure::new(Kind::Usage, error).hint("say `--input-format csv` or `ndjson`")
+            Failure::new(Kind::Usage, error).hint("say `--input-format csv`, `ndjson` or `fhir`")
         }
+        error @ E::NothingFound { .. } => Failure::new(Kind::Usage, error)
+            .hint("quote a pattern; {institution} stands for one folder's whole name"),
+        E::Lake(error) => error.into(),
         error @ E::Clock { .. } => Failure::new(Kind::Failed, error)
             .hint("set the clock, or give `--now` an instant that is not in the past"),
-        error @ E::Read { .. } => Failure::new(Kind::Failed, error),
+        error @ (E::Event | E::Read { .. }) => Failure::new(Kind::Failed, error),
     }
 }

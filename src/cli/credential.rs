@@ -16,7 +16,7 @@ use crate::{
     instant::Instant,
     party::{InstitutionId, ResearcherId},
     pipeline::pass,
-    purpose::Purpose,
+    purpose::{Claims, Purpose},
 };
 
 /// Issue and check researchers' passes
@@ -55,6 +55,11 @@ struct Issue {
     /// What for, a DUO code; may be given again
     #[arg(long, value_name = "DUO", required = true, value_parser = Purpose::parse)]
     purpose: Vec<Purpose>,
+    /// What the steward was shown of the study; may be given again: organisation=non-profit,
+    /// commercial=no, country=DE, ethics=ID, project=ID, research=TYPE, methods=no, genetic=yes,
+    /// clinical=no, accepts=publication|collaboration|return|moratorium|no-ancestry
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<String>,
     /// When it ends, a date or an RFC 3339 instant; exclusive
     #[arg(long, value_name = "WHEN", value_parser = Instant::parse)]
     expires: Instant,
@@ -68,7 +73,9 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> 
     let site = context.site()?;
     match args.act {
         Act::Issue(issue) => {
+            let claims = claims(&issue.claims)?;
             let request = PassRequest {
+                claims,
                 researcher: issue.researcher,
                 institution: issue.institution,
                 datasets: issue.dataset.into_iter().collect(),
@@ -91,6 +98,24 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> 
             Ok(())
         }
     }
+}
+
+/// Reads claims; one that does not fit is named by its place, not by its value.
+fn claims(texts: &[String]) -> Result<Claims, Failure> {
+    let mut claims = Claims::default();
+    for (at, text) in (1..).zip(texts) {
+        let fault = |reason: String| {
+            Failure::new(Kind::Usage, format!("`--claim` number {at} {reason}"))
+                .hint("such as --claim country=DE --claim accepts=publication")
+        };
+        let (name, value) =
+            text.split_once('=').ok_or_else(|| fault("is no NAME=VALUE".to_owned()))?;
+        match claims.take(name, value) {
+            Some(taken) => taken.map_err(|error| fault(error.to_string()))?,
+            None => return Err(fault("has a name that no claim has".to_owned())),
+        }
+    }
+    Ok(claims)
 }
 
 /// A pass is what its bearer has: nobody else on the machine may read it.
@@ -117,6 +142,9 @@ fn show(pass: &Pass, context: &mut Context<'_>) -> Result<(), Failure> {
     table.row(["institution".to_owned(), institution.clone().unwrap_or_default()]);
     table.row(["datasets".to_owned(), datasets.join(" ")]);
     table.row(["purposes".to_owned(), purposes.join(" ")]);
+    for (name, value) in request.claims.lines() {
+        table.row([name.to_owned(), value]);
+    }
     table.row(["from".to_owned(), pass.issued().to_string()]);
     table.row(["until".to_owned(), request.expires.to_string()]);
     let json = json!({
@@ -125,6 +153,7 @@ fn show(pass: &Pass, context: &mut Context<'_>) -> Result<(), Failure> {
         "institution": institution,
         "datasets": datasets,
         "purposes": purposes,
+        "claims": request.claims,
         "issued": pass.issued(),
         "expires": request.expires,
     });

@@ -2,15 +2,20 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use super::{Context, Failure, Kind, Table};
-use crate::pipeline::dataset;
+use crate::{
+    pipeline::{dataset, export, quality},
+    site::Site,
+};
 
 /// List, show, compare and check the versions of datasets
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  almoner dataset list\n  almoner dataset show diabetes@1\n  \
-    almoner dataset diff diabetes@1 diabetes@2\n  almoner dataset verify")]
+     almoner dataset show diabetes@1 --profile\n  \
+     almoner dataset diff diabetes@1 diabetes@2\n  almoner dataset verify\n  \
+     almoner dataset export diabetes@1 --as meds --out DIR")]
 pub struct Args {
     #[command(subcommand)]
     act: Act,
@@ -24,6 +29,9 @@ enum Act {
     Show {
         /// `dataset` or `dataset@version`
         name: String,
+        /// Describe the columns in figures instead: nothing rests on fewer than 11 people
+        #[arg(long)]
+        profile: bool,
     },
     /// What is different between two versions
     Diff {
@@ -37,10 +45,16 @@ enum Act {
         /// `dataset` or `dataset@version` [default: all versions]
         name: Option<String>,
     },
-    /// Copy a version's segments into a folder, for the steward
+    /// Write a version's released rows into a folder, for the steward; its bytes are checked first
     Export {
         /// `dataset` or `dataset@version`
         name: String,
+        /// The form: the segments as they are, CSV, or MEDS (medical event data standard 0.4)
+        #[arg(long = "as", value_enum, default_value_t = Form::Parquet)]
+        form: Form,
+        /// One table alone
+        #[arg(long)]
+        table: Option<String>,
         /// The folder
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -70,7 +84,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
             }
             Ok(table.write(context.global.format, &lines, context.out)?)
         }
-        Act::Show { name } => {
+        Act::Show { name, profile: true } => show_profile(&site, name, context),
+        Act::Show { name, profile: false } => {
             let version = dataset::show(&site, name)?;
             let mut table =
                 Table::new(["table", "rows", "column", "type", "role", "what was done"]);
@@ -87,7 +102,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
                     ]);
                 }
             }
-            Ok(table.write(context.global.format, &version, context.out)?)
+            table.write(context.global.format, &version, context.out)?;
+            for term in version.duo.iter().flat_map(|duo| duo.terms.terms()) {
+                writeln!(context.err, "every use is bound by {}", term.term.label())?;
+            }
+            Ok(())
         }
         Act::Diff { before, after } => {
             let found = dataset::diff(&site, before, after)?;
@@ -121,21 +140,86 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
                 "restore the named objects from a copy; `almoner audit` says what rests on them",
             ))
         }
-        Act::Export { name, out } => {
-            let version = dataset::show(&site, name)?;
+        Act::Export { name, form, table: wanted, out } => {
+            let files = export::export(&site, name, (*form).into(), wanted.as_deref(), out)?;
             let mut table = Table::new(["file", "rows"]);
-            let mut files = Vec::new();
-            for released in &version.tables {
-                let folder = out.join(&released.table);
-                std::fs::create_dir_all(&folder)?;
-                for (at, segment) in released.segments.iter().enumerate() {
-                    let file = folder.join(format!("{at:05}.parquet"));
-                    std::fs::write(&file, dataset::segment_bytes(&site, segment)?)?;
-                    table.row([file.display().to_string(), segment.rows.to_string()]);
-                    files.push(file);
-                }
+            for file in &files {
+                table.row([file.path.display().to_string(), file.rows.to_string()]);
             }
             Ok(table.write(context.global.format, &files, context.out)?)
         }
     }
+}
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Form {
+    Parquet,
+    Csv,
+    Meds,
+}
+
+impl From<Form> for export::Form {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Parquet => Self::Parquet,
+            Form::Csv => Self::Csv,
+            Form::Meds => Self::Meds,
+        }
+    }
+}
+
+impl From<export::Error> for Failure {
+    fn from(error: export::Error) -> Self {
+        use export::Error as E;
+        match error {
+            E::Lake(error) => error.into(),
+            E::Changed { ref version, .. } => {
+                let hint = format!("see all of them: almoner dataset verify {version}");
+                Self::new(Kind::Integrity, error).hint(hint)
+            }
+            E::NoTable { ref known, .. } => {
+                let hint = format!("it has {}", known.join(", "));
+                Self::new(Kind::Usage, error).hint(hint)
+            }
+            E::File { .. } | E::Arrow(_) | E::Parquet(_) | E::Json(_) => {
+                Self::new(Kind::Failed, error)
+            }
+        }
+    }
+}
+
+fn show_profile(site: &Site, name: &str, context: &mut Context<'_>) -> Result<(), Failure> {
+    let found = quality::profile(site, name)?;
+    let mut table = Table::new([
+        "table",
+        "column",
+        "type",
+        "filled",
+        "missing",
+        "distinct",
+        "bounds",
+        "quantiles",
+        "top",
+    ]);
+    let few = |count: Option<u64>| count.map_or_else(|| "<11 people".to_owned(), |n| n.to_string());
+    for described in &found.tables {
+        for column in &described.columns {
+            let bounds = column.bounds.as_ref().map(|(low, high)| format!("{low} to {high}"));
+            let quantiles = column.quantiles.iter().map(|(at, value)| format!("{at} %: {value}"));
+            let top = column.top.iter().map(|top| format!("{} ({})", top.value, top.rows));
+            table.row([
+                described.table.clone(),
+                column.column.clone(),
+                column.kind.clone(),
+                few(column.filled),
+                few(column.missing),
+                few(column.distinct),
+                bounds.unwrap_or_default(),
+                quantiles.collect::<Vec<_>>().join(", "),
+                top.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+    }
+    Ok(table.write(context.global.format, &found, context.out)?)
 }

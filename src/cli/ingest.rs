@@ -81,6 +81,12 @@ impl From<crate::pipeline::spec::Error> for Failure {
         use crate::pipeline::spec::Error as E;
         match error {
             E::File { .. } => Self::new(Kind::Usage, error),
+            E::Folders(_) => Self::new(Kind::Usage, error).hint(
+                "`{institution}` stands for a folder below --input, one an institution; an export of many is \
+                 cut into such folders by: almoner population split --fhir DIR --out OUT",
+            ),
+            E::Institution { .. } => Self::new(Kind::Invalid, error)
+                .hint("rename the folder: an institution's id has no control characters"),
             E::Faults { file, faults } => {
                 let count = faults.len();
                 let reports = faults.into_iter().map(miette::Report::new).collect();
@@ -97,6 +103,7 @@ impl From<ingest::Error> for Failure {
     fn from(error: ingest::Error) -> Self {
         use ingest::Error as E;
         match error {
+            E::Folders(error) => error.into(),
             E::Site(error) => error.into(),
             E::Store(error) => error.into(),
             E::Lake(error) => error.into(),
@@ -111,6 +118,10 @@ impl From<ingest::Error> for Failure {
                 let hint = format!("see which and why: almoner rejects show {run}");
                 Self::new(Kind::Rejects, error).hint(hint)
             }
+            E::Rule { ref run, .. } => {
+                let hint = format!("see what fails and where: almoner quality show {run}");
+                Self::new(Kind::Rejects, error).hint(hint)
+            }
             E::Deid(ref deid @ crate::pipeline::ingest::DeidError::Suppression { .. }) => {
                 let text = deid.to_string();
                 Self::new(Kind::Rejects, text)
@@ -120,12 +131,14 @@ impl From<ingest::Error> for Failure {
                 .hint("import consents first: almoner consent import FILE"),
             E::Source(_) | E::Conform(_) => Self::new(Kind::Invalid, error),
             E::Consent(_)
+            | E::Linkage(_)
             | E::Deid(_)
             | E::Record(_)
             | E::Digest(_)
             | E::Json(_)
             | E::Arrow(_)
             | E::Parquet(_)
+            | E::Quality(_)
             | E::Counts { .. } => Self::new(Kind::Failed, error),
         }
     }

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::{Context, Failure, Format, Kind, Table};
-use crate::{party::ContributorId, pipeline::book, signed_note::Verifier};
+use crate::{
+    pipeline::{book, linkage},
+    signed_note::Verifier,
+};
 
 /// Show the public book and prove what is in it
 #[derive(Debug, clap::Args)]
@@ -134,8 +137,8 @@ fn prove(
     out: Option<&PathBuf>,
     absent: bool,
 ) -> Result<(), Failure> {
-    let person = ContributorId::parse(person).map_err(|e| Failure::new(Kind::Usage, e))?;
-    let proof = book::prove_record(site, &person, dataset, absent)?;
+    let ids = linkage::ids(site, person)?;
+    let proof = book::prove_record(site, &ids, dataset, absent)?;
     let text = serde_json::to_string_pretty(&proof).map_err(|e| Failure::new(Kind::Failed, e))?;
     deliver(context, out, &format!("{text}\n"))
 }

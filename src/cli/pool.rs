@@ -34,6 +34,7 @@ enum Act {
     #[command(after_help = "\
 Examples:
   almoner pool open diabetes-2026 --currency EUR --dataset synthea-clinical --fee-bps 500
+  almoner pool open shared --currency EUR --dataset d --institution-ppm 150000
   almoner pool open registry --currency JPY --dataset d --base-ppm 500000 --usage-ppm 500000 \\
       --minimum 100")]
     Open(OpenArgs),
@@ -66,10 +67,15 @@ struct OpenArgs {
     /// The platform's fee of what comes in, in hundredths of a percent, rounded down
     #[arg(long, default_value_t = 0, value_name = "BPS")]
     fee_bps: u32,
-    /// The part for having contributed, in millionths; both parts sum to 1000000
+    /// The institutions' part of what remains after the fee, in millionths, rounded down; people share
+    /// the rest
+    #[arg(long, default_value_t = 0, value_name = "PPM")]
+    institution_ppm: u32,
+    /// Of people's part, what is for having contributed, in millionths; with --usage-ppm it sums to
+    /// 1000000
     #[arg(long, default_value_t = 300_000, value_name = "PPM")]
     base_ppm: u32,
-    /// The part for having been used, in millionths
+    /// Of people's part, what is for having been used, in millionths
     #[arg(long, default_value_t = 700_000, value_name = "PPM")]
     usage_ppm: u32,
     /// The least that is paid out; what is less is carried [default: one minor unit]
@@ -127,8 +133,8 @@ fn open(args: &OpenArgs, context: &mut Context<'_>) -> Result<(), Failure> {
         Some(text) => Amount::parse(text, currency).map_err(|e| usage("--minimum", &e))?,
         None => Amount::zero(currency),
     };
-    let (fee_bps, base_ppm, usage_ppm) = (args.fee_bps, args.base_ppm, args.usage_ppm);
-    let terms = Terms { fee_bps, base_ppm, usage_ppm, minimum };
+    let OpenArgs { fee_bps, institution_ppm, base_ppm, usage_ppm, .. } = *args;
+    let terms = Terms { fee_bps, institution_ppm, base_ppm, usage_ppm, minimum };
     let datasets = args.datasets.clone();
     let done = act::open(&context.site()?, Opened { pool, currency, datasets, terms })?;
     told(context, "opened", &args.name, &done)
@@ -155,7 +161,16 @@ fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
         None => act::pools(&site)?.values().map(Standing::of).collect::<Result<_, _>>()?,
     };
     let mut table = Table::new([
-        "pool", "currency", "funded", "fees", "paid", "carried", "open", "datasets", "settled",
+        "pool",
+        "currency",
+        "funded",
+        "fees",
+        "institutions",
+        "paid",
+        "carried",
+        "open",
+        "datasets",
+        "settled",
     ]);
     for pool in &pools {
         table.row([
@@ -163,6 +178,7 @@ fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
             pool.opened.currency.to_string(),
             pool.funded.grouped(),
             pool.fees.grouped(),
+            pool.institutions.as_ref().map_or_else(|| "-".to_owned(), |i| i.paid.grouped()),
             pool.paid.grouped(),
             pool.carried.grouped(),
             pool.open.grouped(),

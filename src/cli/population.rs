@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{ArgAction, ArgGroup, Args as ClapArgs, Subcommand, ValueEnum};
 
 use super::{Context, Failure, Kind, Table};
-use crate::population::{self, Error, Population};
+use crate::population::{self, Asking, Error, Population};
 
 /// Seeded people, consents, sponsors and researchers, for demos, tests and benches
 #[derive(Debug, ClapArgs)]
@@ -14,7 +14,10 @@ use crate::population::{self, Error, Population};
     after_help = "Examples:
   almoner population people --people 2000 --institutions 4 --seed 1 --out demo/input
   almoner population consents --for patients.csv --column Id --seed 7 --namespace synthea --out consents.csv
+  almoner population consents --fhir Patient.ndjson --institution lake-county --out Consent.ndjson
+  almoner population consents --fhir-folders input
   almoner population flat --rows 5000000 --seed 1 --out flat.csv
+  almoner population split --fhir ../shared/data/synthea-r4-multi --out input
   almoner population files --out ."
 )]
 pub struct Args {
@@ -24,7 +27,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// People and their records as CSV, a folder an institution, with consents and parties
+    /// People, their records and consents, a folder an institution, CSV or FHIR, and who is who
     People {
         /// How many people
         #[arg(long, default_value_t = 2_000)]
@@ -32,6 +35,9 @@ enum What {
         /// At how many institutions
         #[arg(long, default_value_t = 4)]
         institutions: u32,
+        /// How many of them send FHIR, the second one first; 0: all send CSV [default: half]
+        #[arg(long, value_name = "COUNT")]
+        fhir: Option<u32>,
         /// The seed: the same one makes the same bytes
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -39,26 +45,34 @@ enum What {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
-    /// Consents, for a population or for whoever stands in a column of a CSV file
+    /// Consents of whoever stands in a column of a CSV file, or in FHIR Patients
+    #[command(group(ArgGroup::new("people").required(true).args(["file", "fhir", "fhir_folders"])))]
     Consents {
         /// A CSV file, plain, gzip or zstd, whose people should get consents
-        #[arg(long = "for", value_name = "FILE", requires = "column", conflicts_with = "people")]
+        #[arg(long = "for", value_name = "FILE", requires = "column")]
         file: Option<PathBuf>,
         /// The column that holds their ids
         #[arg(long, requires = "file")]
         column: Option<String>,
+        /// FHIR Patients as NDJSON, plain, gzip or zstd
+        #[arg(long, value_name = "FILE", num_args = 1.., requires = "institution")]
+        fhir: Vec<PathBuf>,
+        /// The institution that keeps the consents of --fhir
+        #[arg(long, requires = "fhir")]
+        institution: Option<String>,
+        /// How the consents of --fhir are written
+        #[arg(long = "as", value_name = "FORMAT", default_value = "fhir", requires = "fhir")]
+        written: ConsentFormat,
+        /// A folder with truth.csv and a folder an institution: writes <institution>/Consent.ndjson,
+        /// one decision a person, at one of the institutions that know them
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "namespace"])]
+        fhir_folders: Option<PathBuf>,
         /// What the pipeline puts before the ids
-        #[arg(long, requires = "file")]
+        #[arg(long)]
         namespace: Option<String>,
         /// The share of people who permit health research
-        #[arg(long, value_parser = share, default_value = "0.95", requires = "file")]
+        #[arg(long, value_parser = share, default_value = "0.95")]
         grant_share: u64,
-        /// How many people, without --for
-        #[arg(long, required_unless_present = "file")]
-        people: Option<u64>,
-        /// At how many institutions, without --for
-        #[arg(long, default_value_t = 4)]
-        institutions: u32,
         /// The seed
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -82,6 +96,25 @@ enum What {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// One FHIR bulk export of many organisations, cut into a folder of NDJSON for each
+    Split {
+        /// The folder of the export: `<Type>.ndjson`, plain, gzip or zstd
+        #[arg(long, value_name = "DIR")]
+        fhir: PathBuf,
+        /// The folder to write to
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// What the local ids are made of: the same seed makes the same ones
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Whether each organisation knows a patient by an id of its own
+        #[arg(long, action = ArgAction::Set, num_args = 0..=1, default_value_t = true,
+              default_missing_value = "true", value_name = "BOOL")]
+        local_ids: bool,
+        /// The types to write
+        #[arg(long, value_delimiter = ',', default_values = population::SPLIT_TYPES)]
+        types: Vec<String>,
+    },
     /// The demo's and the benches' pipelines and schemas
     Files {
         /// The folder to write to
@@ -97,6 +130,15 @@ enum What {
         #[arg(long, default_value_t = 4)]
         institutions: u32,
     },
+}
+
+/// How consents are written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ConsentFormat {
+    /// FHIR R4 Consents, one a line
+    Fhir,
+    /// A CSV table
+    Csv,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -115,8 +157,9 @@ struct Parties {
 /// Runs `almoner population`.
 pub fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
     match args.what {
-        What::People { people, institutions, seed, out } => {
-            let population = Population::new(seed, people, institutions)?;
+        What::People { people, institutions, fhir, seed, out } => {
+            let fhir = fhir.unwrap_or(institutions / 2);
+            let population = Population::new(seed, people, institutions)?.with_fhir(fhir);
             let written = population::write_people(&population, &out)?;
             let mut table = Table::new(["institution", "people", "rows", "faulty"]);
             for (name, people, rows, faulty) in &written.institutions {
@@ -127,21 +170,31 @@ pub fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
         What::Consents {
             file,
             column,
+            fhir,
+            institution,
+            written,
+            fhir_folders,
             namespace,
             grant_share,
-            people,
-            institutions,
             seed,
             out,
-        } => to(context, out.as_deref(), |writer| {
-            if let (Some(file), Some(column)) = (file, column) {
-                let namespace = namespace.as_deref();
-                population::consents_for(&file, &column, seed, namespace, grant_share, writer)
-            } else {
-                let population = Population::new(seed, people.unwrap_or(0), institutions)?;
-                population::write_consents(&population, writer)
+        } => {
+            let asking = Asking { seed, grant_ppm: grant_share, namespace: namespace.as_deref() };
+            if let Some(folders) = fhir_folders {
+                return folder_consents(&folders, &asking, context);
             }
-        }),
+            to(context, out.as_deref(), |writer| {
+                if let (Some(file), Some(column)) = (file, column) {
+                    return population::consents_for(&file, &column, &asking, writer);
+                }
+                let format = match written {
+                    ConsentFormat::Csv => population::ConsentFormat::Csv,
+                    ConsentFormat::Fhir => population::ConsentFormat::Fhir,
+                };
+                let institution = institution.unwrap_or_default();
+                population::consents_for_patients(&fhir, &institution, format, &asking, writer)
+            })
+        }
         What::Sponsors(Parties { count, seed, out }) => {
             to(context, out.as_deref(), |writer| population::write_sponsors(seed, count, writer))
         }
@@ -150,6 +203,24 @@ pub fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
         }
         What::Flat { rows, seed, out } => {
             to(context, out.as_deref(), |writer| population::write_flat(seed, rows, writer))
+        }
+        What::Split { fhir, out, seed, local_ids, types } => {
+            let how = population::Split { types, seed, local_ids };
+            let parted = population::split(&fhir, &out, &how)?;
+            let mut table = Table::new(["institution", "people", "resources"]);
+            for (name, people, resources) in &parted.institutions {
+                table.row([name.clone(), people.to_string(), resources.to_string()]);
+            }
+            table.write(context.global.format, &parted, context.out)?;
+            writeln!(
+                context.err,
+                "{} people at {} institutions, {} of them at several; {} resources left out",
+                parted.people,
+                parted.institutions.len(),
+                parted.several,
+                parted.left_out
+            )?;
+            Ok(())
         }
         What::Files { out } => {
             for path in population::write_demo_files(&out)? {
@@ -164,6 +235,19 @@ pub fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn folder_consents(
+    folders: &Path,
+    asking: &Asking<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), Failure> {
+    let written = population::consents_for_folders(folders, asking)?;
+    let mut table = Table::new(["institution", "consents"]);
+    for (name, consents) in &written.institutions {
+        table.row([name.clone(), consents.to_string()]);
+    }
+    Ok(table.write(context.global.format, &written, context.out)?)
 }
 
 /// Writes to a file, or to where results go.
@@ -188,7 +272,7 @@ impl From<Error> for Failure {
         let kind = match &error {
             Error::Range { .. } => Kind::Usage,
             Error::File { .. } | Error::Write(_) => Kind::Failed,
-            Error::Csv { .. } | Error::Column { .. } => Kind::Invalid,
+            Error::Csv { .. } | Error::Column { .. } | Error::Source(_) => Kind::Invalid,
         };
         Self::new(kind, error)
     }

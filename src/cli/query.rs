@@ -8,7 +8,7 @@ use super::{Context, Failure, Format, Kind, Table};
 use crate::{
     credential::Error as PassError,
     pipeline::query::{self, Answered, Question},
-    purpose::Purpose,
+    purpose::{Effect, Purpose},
     query::{Error as QueryError, Limits},
 };
 
@@ -85,11 +85,14 @@ pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> 
         write!(context.err, ", and {} values of the others", answer.values_withheld())?;
     }
     writeln!(context.err, "; counts to the nearest 5\nentry {entry}")?;
+    for obligation in &answered.obligations {
+        writeln!(context.err, "you took on to {obligation}")?;
+    }
     Ok(())
 }
 
 fn write(answered: &Answered, context: &mut Context<'_>) -> Result<(), Failure> {
-    let Answered { answer, dataset, version, purpose, entry, commit: _ } = answered;
+    let Answered { answer, dataset, version, purpose, entry, obligations, commit: _ } = answered;
     match context.global.format {
         Format::Parquet => Ok(context.out.write_all(&answer.parquet().map_err(failure)?)?),
         format @ (Format::Table | Format::Csv | Format::Json) => {
@@ -102,6 +105,7 @@ fn write(answered: &Answered, context: &mut Context<'_>) -> Result<(), Failure> 
                 "version": version,
                 "purpose": purpose,
                 "entry": entry.to_string(),
+                "obligations": obligations,
                 "cells": answer.cells(),
                 "cells_suppressed": answer.cells_suppressed(),
                 "values_withheld": answer.values_withheld(),
@@ -168,6 +172,18 @@ impl From<query::Error> for Failure {
             E::NotConsented { .. } => Self::new(Kind::Refused, error).hint(
                 "nobody's data is used for what they did not agree to; ask for another purpose",
             ),
+            E::Terms { ref verdict, .. } => {
+                let hint = match verdict.effect() {
+                    Effect::Refer => {
+                        "show the steward what is missing; `almoner credential issue` signs it \
+                         into a new pass"
+                    }
+                    Effect::Permit | Effect::Deny => {
+                        "`almoner dataset show` has the terms; another dataset may permit it"
+                    }
+                };
+                Self::new(Kind::Refused, error).hint(hint)
+            }
             E::Entry { .. } => Self::new(Kind::Integrity, error)
                 .hint("run `almoner verify --deep`, which names what has changed"),
             E::Lines(_) => Self::new(Kind::Failed, error),

@@ -1,7 +1,8 @@
 //! `almoner settle`: turns a period's usage into payouts, once.
 //!
 //! Comes in: a pool and a period. Goes out: the sums, and where they are written down.
-//! Never: who is paid what; that is in each one's statement.
+//! Never: which person is paid what; that is in each one's statement. What each institution is paid
+//! stands in the JSON form alone.
 
 use serde::Serialize;
 
@@ -10,11 +11,13 @@ use super::{
     pool::{pool_id, usage},
 };
 use crate::{
+    money::{Accrual, Amount, Currency},
+    party::InstitutionId,
     pipeline::{
         fund::Done,
         settle::{Outcome, settle},
     },
-    reward::{Period, Settled},
+    reward::{InstitutionLine, Period, Settled},
 };
 
 /// Settle a period of a pool: turn usage into exact payouts, once
@@ -40,16 +43,43 @@ struct Shown<'a> {
     dry_run: bool,
     #[serde(flatten)]
     settled: &'a Settled,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    institutions: Vec<Share>,
     done: Option<&'a Done>,
     unpaid_before: u64,
     repeats: u64,
+}
+
+/// What one institution is paid, and why.
+#[derive(Serialize)]
+struct Share {
+    institution: InstitutionId,
+    weight: String,
+    opening: Accrual,
+    accrued: Accrual,
+    paid: Amount,
+    carried: Accrual,
+}
+
+impl Share {
+    fn of(line: InstitutionLine, currency: Currency) -> Self {
+        let accrual = |micro: i64| Accrual::new(i128::from(micro), currency);
+        Self {
+            weight: line.weight.to_string(),
+            opening: accrual(line.opening_micro),
+            accrued: accrual(line.accrued_micro),
+            paid: Amount::new(i128::from(line.paid_minor), currency),
+            carried: accrual(line.closing_micro),
+            institution: line.institution,
+        }
+    }
 }
 
 /// Runs `almoner settle`.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     let pool = pool_id(&args.pool)?;
     let period = Period::parse(&args.period).map_err(|e| usage("--period", &e))?;
-    let Outcome { settled, done, unpaid_before, repeats } =
+    let Outcome { settled, institutions, done, unpaid_before, repeats } =
         settle(&context.site()?, &pool, &period, args.dry_run)?;
     if unpaid_before > 0 {
         writeln!(
@@ -71,11 +101,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         };
         writeln!(context.out, "{} {} {state}", settled.pool, settled.period)?;
     }
-    let mut table = Table::new(["sum", "amount", "currency"]);
-    for (name, amount) in [
+    let mut rows = vec![
         ("received", totals.received.grouped()),
         ("returned from before", totals.returned.grouped()),
         ("fee", totals.fee.grouped()),
+    ];
+    if let Some(shared) = &totals.institutions {
+        rows.push(("institutions", shared.part.grouped()));
+    }
+    rows.extend([
         ("base layer", totals.base.grouped()),
         ("usage layer", totals.usage.grouped()),
         ("unallocated, stays in the pool", totals.unallocated.grouped()),
@@ -83,11 +117,27 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         ("accrued", totals.accrued.grouped()),
         ("paid", totals.paid.grouped()),
         ("carried", totals.carried.grouped()),
-    ] {
+    ]);
+    if let Some(shared) = &totals.institutions {
+        rows.extend([
+            ("institutions' opening balances", shared.opening.grouped()),
+            ("paid to institutions", shared.paid.grouped()),
+            ("carried for institutions", shared.carried.grouped()),
+        ]);
+    }
+    let mut table = Table::new(["sum", "amount", "currency"]);
+    for (name, amount) in rows {
         table.row([name.to_owned(), amount, currency.to_string()]);
     }
     let dry_run = done.is_none();
-    let shown = Shown { dry_run, settled: &settled, done: done.as_ref(), unpaid_before, repeats };
+    let shown = Shown {
+        dry_run,
+        settled: &settled,
+        institutions: institutions.into_iter().map(|line| Share::of(line, currency)).collect(),
+        done: done.as_ref(),
+        unpaid_before,
+        repeats,
+    };
     table.write(context.global.format, &shown, context.out)?;
     if let (Format::Table, Some(done)) = (context.global.format, &done) {
         writeln!(context.out, "commit {}, entry {}", done.commit, done.entry)?;

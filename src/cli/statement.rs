@@ -15,8 +15,10 @@ use super::{
     pool::{pool_id, usage},
 };
 use crate::{
-    party::ContributorId,
-    pipeline::statement::{Selection, statements},
+    pipeline::{
+        linkage,
+        statement::{Selection, statements},
+    },
     reward::{
         Period,
         statement::{CSV_HEADER, Statement},
@@ -50,10 +52,11 @@ pub struct Args {
 
 /// Runs `almoner statement`.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
+    let site = context.site()?;
     let selection = Selection {
-        contributor: match &args.person {
-            Some(text) => Some(ContributorId::parse(text).map_err(|e| usage("PERSON", &e))?),
-            None => None,
+        contributors: match &args.person {
+            Some(text) => linkage::ids(&site, text)?,
+            None => Vec::new(),
         },
         pool: args.pool.as_deref().map(pool_id).transpose()?,
         period: match &args.period {
@@ -61,7 +64,6 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
             None => None,
         },
     };
-    let site = context.site()?;
     if let Some(folder) = &args.out {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let count = statements(&site, &selection, |statement| write(folder, &statement))?;

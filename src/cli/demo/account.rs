@@ -7,9 +7,11 @@ use crate::cli::{Context, Failure, Format};
 /// What happened in the quarter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Account {
+    pub(super) institutions: Vec<Institution>,
+    pub(super) linkage: Linkage,
+    pub(super) consents: Consents,
     pub(super) people: u64,
     pub(super) people_several: u64,
-    pub(super) institutions: Vec<Institution>,
     pub(super) releases: Vec<Release>,
     pub(super) answered: u64,
     pub(super) refused: Vec<String>,
@@ -34,6 +36,31 @@ pub(super) struct Institution {
     pub(super) admitted: u64,
     pub(super) refused: u64,
     pub(super) rejected: u64,
+}
+
+/// Who was found to be one person, beside who is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Linkage {
+    pub(super) records: u64,
+    pub(super) people: u64,
+    pub(super) people_several: u64,
+    /// Pairs of records that wait for the steward.
+    pub(super) pairs_review: u64,
+    /// Of the pairs that were linked, those that are one person's, in millionths.
+    pub(super) precision_ppm: u64,
+    /// Of the pairs that are one person's, those that were linked, in millionths.
+    pub(super) recall_ppm: u64,
+}
+
+/// What people decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Consents {
+    pub(super) csv: u64,
+    pub(super) fhir: u64,
+    pub(super) grants: u64,
+    pub(super) withdrawals: u64,
+    /// FHIR Consents that were put aside: their patient's own record was faulty, so nobody is known.
+    pub(super) not_linked: u64,
 }
 
 /// One version made.
@@ -73,6 +100,30 @@ impl Account {
                 grouped(line.rejected),
             )?;
         }
+        let Linkage { records, people, people_several, pairs_review, .. } = self.linkage;
+        writeln!(
+            out,
+            "linkage      {} people, {} seen at 2 or more institutions, of {} records; {} pairs to \
+             review",
+            grouped(people),
+            grouped(people_several),
+            grouped(records),
+            grouped(pairs_review)
+        )?;
+        writeln!(
+            out,
+            "             precision {}, recall {} against who they are",
+            share(self.linkage.precision_ppm),
+            share(self.linkage.recall_ppm)
+        )?;
+        writeln!(
+            out,
+            "consents     {} decisions in CSV, {} FHIR Consents: {} grants, {} withdrawals",
+            grouped(self.consents.csv),
+            grouped(self.consents.fhir),
+            grouped(self.consents.grants),
+            grouped(self.consents.withdrawals)
+        )?;
         writeln!(
             out,
             "people       {} released, {} of them seen at 2 or more institutions",
@@ -129,6 +180,11 @@ fn grouped(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// Writes a share of 1, rounded down: what is nearly all must not look like all.
+fn share(ppm: u64) -> String {
+    format!("{}.{:04}", ppm / 1_000_000, ppm % 1_000_000 / 100)
 }
 
 fn percent(ppm: u64) -> String {

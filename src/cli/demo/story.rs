@@ -4,26 +4,29 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Args,
-    account::{Account, Institution, Release},
+    account::{Account, Consents, Institution, Linkage, Release},
 };
 use crate::{
     cli::{Context, Failure, Kind},
     consent::{Action, Event, Terms},
     credential::PassRequest,
     instant::Instant,
+    linkage::{Counts, Quality},
     money::{Amount, Currency},
     party::{ContributorId, InstitutionId, ResearcherId, SponsorId},
     pipeline::{
-        audit, book, consent, fund,
+        audit, book,
+        consent::{self, Source},
+        fund,
         ingest::{self, Ingested},
-        pass, publish,
+        linkage, pass, publish,
         query::{self, Question},
         settle,
         spec::Spec,
         statement::Selection,
     },
     population::{self, Population},
-    purpose::Purpose,
+    purpose::{Claims, Purpose},
     query::Limits,
     reward::{Funded, Opened, Period, PoolId, Terms as PoolTerms},
     signed_note::Verifier,
@@ -36,7 +39,7 @@ const POOL: &str = "diabetes-2026";
 const QUARTER: &str = "2026-Q3";
 
 /// The steps of a demo, for its progress bar.
-const STEPS: u64 = 12;
+const STEPS: u64 = 13;
 
 pub(super) struct Story {
     /// The site; what is no part of a site lies in its folder `story`.
@@ -57,6 +60,7 @@ impl Story {
     pub(super) fn new(args: &Args) -> Result<Self, Failure> {
         let population = Population::new(args.seed, args.people, args.institutions)
             .map_err(|e| Failure::new(Kind::Usage, e))?;
+        let population = population.with_fhir(args.institutions / 2);
         Ok(Self { folder: args.folder.clone(), around: args.folder.join("story"), population })
     }
 
@@ -94,10 +98,15 @@ impl Story {
         population::write_demo_files(&self.around).map_err(bug)?;
         let spec = Spec::read(&self.around.join("pipelines/demo.toml"))?;
 
-        step("people consent");
+        step("people are found to be one person");
         let mut site = self.site("2026-07-01T08:00:00Z")?;
+        site.set_now(day("2026-07-01T12:00:00Z")?);
+        let linked = linkage::run(&site, &spec, &input, false, &bar)?;
+        let quality = linkage::standing(&site, &input.join("truth.csv"))?;
+
+        step("people consent");
         site.set_now(day("2026-07-02T08:00:00Z")?);
-        consent::import(&site, &input.join("consents.csv"), None)?;
+        let consents = self.consents(&site, &input)?;
 
         step("a sponsor pays");
         site.set_now(day("2026-07-03T08:00:00Z")?);
@@ -149,9 +158,11 @@ impl Story {
         let published = publish::publish(&site)?;
 
         Ok(Account {
+            institutions: first.report.institutions.iter().map(institution).collect(),
+            linkage: linkage_line(&linked.counts, &quality),
+            consents,
             people: first.report.people,
             people_several: first.report.people_several,
-            institutions: first.report.institutions.iter().map(institution).collect(),
             releases: [&first, &second].into_iter().map(release).collect(),
             answered: asked.answered,
             refused: asked.refused,
@@ -172,6 +183,32 @@ impl Story {
         })
     }
 
+    /// Takes in what each institution keeps of its people's decisions.
+    fn consents(&self, site: &Site, input: &Path) -> Result<Consents, Failure> {
+        let mut told = Consents::default();
+        for at in 0..self.population.institutions() {
+            let name = population::institution(at);
+            let institution = InstitutionId::parse(&name).map_err(bug)?;
+            let folder = input.join(name.as_ref());
+            let fhir = folder.join("Consent.ndjson");
+            let outcome = if fhir.exists() {
+                let source = Source { file: fhir, institution: Some(institution) };
+                let (outcome, report) = consent::import_fhir(site, &[source], "")?;
+                told.fhir += report.documents;
+                told.not_linked += report.not_linked;
+                outcome
+            } else {
+                let file = folder.join("consents.csv");
+                let outcome = consent::import(site, &file, None, Some(&institution))?;
+                told.csv += outcome.grants + outcome.withdrawals + outcome.known;
+                outcome
+            };
+            told.grants += outcome.grants;
+            told.withdrawals += outcome.withdrawals;
+        }
+        Ok(told)
+    }
+
     fn sponsor(&self, site: &Site) -> Result<(), Failure> {
         let currency = Currency::parse("EUR").map_err(bug)?;
         let pool = PoolId::parse(POOL).map_err(bug)?;
@@ -183,6 +220,7 @@ impl Story {
                 datasets: vec![DATASET.to_owned()],
                 terms: PoolTerms {
                     fee_bps: 500,
+                    institution_ppm: 150_000,
                     base_ppm: 300_000,
                     usage_ppm: 700_000,
                     minimum: Amount::parse("1.00", currency).map_err(bug)?,
@@ -254,6 +292,7 @@ impl Story {
             institution: Some(InstitutionId::parse(researcher.institution).map_err(bug)?),
             datasets: [DATASET.to_owned()].into(),
             purposes: [Purpose::parse(purpose).map_err(bug)?].into(),
+            claims: Claims::default(),
             expires: day("2027-12-31")?,
         })
     }
@@ -262,8 +301,12 @@ impl Story {
     fn leaver(&self, site: &Site) -> Result<ContributorId, Failure> {
         let name = format!("{DATASET}@1");
         for person in population::people(&self.population) {
-            let id = ContributorId::parse(&person.member_no).map_err(bug)?;
-            if book::prove_record(site, &id, &name, false).is_ok() {
+            let usual = person.institutions.first().copied().unwrap_or_default();
+            let number = population::record_number(&self.population, usual, person.index);
+            let record = format!("{}/{number}", population::institution(usual));
+            // Whose record was faulty is not linked, and so in no version.
+            let Ok(id) = linkage::person(site, &record) else { continue };
+            if book::prove_record(site, std::slice::from_ref(&id), &name, false).is_ok() {
                 return Ok(id);
             }
         }
@@ -286,7 +329,7 @@ impl Story {
         for (name, dataset, absent) in
             [("presence.json", &before, false), ("absence.json", &after, true)]
         {
-            let proof = book::prove_record(site, person, dataset, absent)?;
+            let proof = book::prove_record(site, std::slice::from_ref(person), dataset, absent)?;
             let text = serde_json::to_string_pretty(&proof).map_err(bug)?;
             book::verify_record_proof(&text, &known)?;
             write(&folder.join(name), &text)?;
@@ -311,6 +354,22 @@ impl Asked {
             self.refused.push(why.to_owned());
         }
     }
+}
+
+fn linkage_line(counts: &Counts, quality: &Quality) -> Linkage {
+    Linkage {
+        records: counts.records,
+        people: counts.people,
+        people_several: counts.people_several,
+        pairs_review: counts.pairs_review,
+        precision_ppm: ppm(quality.pairs_right, quality.pairs_found),
+        recall_ppm: ppm(quality.pairs_right, quality.pairs_true),
+    }
+}
+
+/// A share in millionths, rounded down; all of nothing is all.
+fn ppm(part: u64, whole: u64) -> u64 {
+    (part * 1_000_000).checked_div(whole).unwrap_or(1_000_000)
 }
 
 fn institution(line: &crate::report::InstitutionLine) -> Institution {
@@ -341,10 +400,14 @@ fn release(done: &Ingested) -> Release {
 
 fn settlement(totals: &crate::reward::Totals) -> String {
     format!(
-        "{} {} = fee {} + paid {} + carried {} + unallocated {}",
+        "{} {} = fee {} + institutions {} + paid {} + carried {} + unallocated {}",
         totals.received.currency().code(),
         totals.received.grouped(),
         totals.fee.grouped(),
+        totals
+            .institutions
+            .as_ref()
+            .map_or_else(|| "0".to_owned(), |i| i.accrued.whole().grouped()),
         totals.paid.grouped(),
         totals.carried.whole().grouped(),
         totals.unallocated.grouped(),
