@@ -66,6 +66,7 @@ class Settlement:
         self.name = f"{act['pool']} {act['period']}"
         self.inputs = json.loads(vault(site, act["inputs"], faults).read_bytes())
         self.db = duckdb.connect()
+        self.institutions = 0
 
     def expect(self, is_so, words):
         return self.faults.expect(is_so, f"{self.name}: {words}")
@@ -94,6 +95,10 @@ class Settlement:
         terms = opened["act"]["terms"]
         for term in ("fee_bps", "base_ppm", "usage_ppm", "minimum"):
             self.same(term, terms[term], inputs["rules"][term])
+        # A pool that gives institutions no part does not name one.
+        self.institution_ppm = terms.get("institution_ppm", 0)
+        self.same("institution_ppm", self.institution_ppm,
+                  inputs["rules"].get("institution_ppm", 0))
         datasets = opened["act"]["datasets"]
         self.same("the datasets", datasets, inputs["datasets"])
 
@@ -104,8 +109,13 @@ class Settlement:
         self.same("the payments", funded, inputs["funded"])
         returned = minor(earlier[-1][1]["act"]["totals"]["unallocated"]) if earlier else 0
         self.same("what came back", returned, minor(inputs["returned"]))
-        opening = earlier and {"commit": earlier[-1][0], "lines": earlier[-1][1]["act"]["lines"]}
-        self.same("the opening balances", opening or None, inputs["opening"])
+        opening = None
+        if earlier:
+            number, last = earlier[-1]
+            opening = {"commit": number, "lines": last["act"]["lines"]}
+            if "institution_lines" in last["act"]:
+                opening["institution_lines"] = last["act"]["institution_lines"]
+        self.same("the opening balances", opening, inputs["opening"])
 
         queries, repeats, seen = [], [], set()
         for number, record in commits(self.site, "vault/usage/commits"):
@@ -142,10 +152,10 @@ class Settlement:
     def load(self):
         db, inputs = self.db, self.inputs
         db.execute("CREATE TABLE roster(dataset VARCHAR, version BIGINT, base BOOL, "
-                   "contributor VARCHAR, pseudonym VARCHAR, weight HUGEINT)")
+                   "contributor VARCHAR, institution VARCHAR, pseudonym VARCHAR, weight HUGEINT)")
         for version in inputs["versions"]:
             db.execute(
-                "INSERT INTO roster SELECT ?, ?, ?, contributor, pseudonym, "
+                "INSERT INTO roster SELECT ?, ?, ?, contributor, institution, pseudonym, "
                 "rows::HUGEINT * quality_ppm::HUGEINT FROM read_parquet(?)",
                 [version["dataset"], version["version"], version["base"],
                  str(vault(self.site, version["roster"], self.faults))])
@@ -204,6 +214,8 @@ class Settlement:
         returned = minor(self.inputs["returned"])
         fee = received * rules["fee_bps"] // 10_000
         given = received + returned - fee
+        part, theirs_left = self.check_institutions(given)
+        given -= part
         # Two layers: H(given, [base, usage]), a tie to the base.
         shares = [divmod(given * ppm, MICRO) for ppm in (rules["base_ppm"], rules["usage_ppm"])]
         left = given - sum(s for s, _ in shares)
@@ -227,6 +239,7 @@ class Settlement:
         unallocated = sum(
             pot for pot, layer in ((base, "base"), (usage, "usage"))
             if not db.execute(f"SELECT count(*) FROM {layer}").fetchone()[0])
+        unallocated += theirs_left
         minimum = max(minor(rules["minimum"]), 1)
         db.execute(f"""
             CREATE TABLE line AS
@@ -279,7 +292,9 @@ class Settlement:
         ):
             self.same(f"the total `{name}`", value, minor(totals[name]))
         self.same("the number of lines", lines, act["count"])
-        self.expect((received + returned - fee - unallocated) * MICRO == accrued, "what came in")
+        theirs = minor(totals["institutions"]["accrued"]) if self.institution_ppm else 0
+        self.expect((received + returned - fee - unallocated) * MICRO == accrued + theirs,
+                    "what came in")
         self.expect(opening + accrued == paid * MICRO + carried, "what was earned")
         for name, value in (("total", paid), ("fee", fee), ("unallocated", unallocated),
                             ("carried", carried)):
@@ -288,6 +303,66 @@ class Settlement:
         self.same("the inputs' digest in the book", act["inputs"]["digest"], booked["input_digest"])
         self.same("the count in the book", "<10" if lines < 10 else lines, booked["count"])
         self.check_leaves()
+
+    def check_institutions(self, given):
+        """What institutions are due of what remains after the fee; returns their part, and what of
+        it had no institution to go to."""
+        db, act, booked = self.db, self.act, predicate(self.entry)
+        named = self.institution_ppm > 0
+        for what, at in (("lines", "institution_lines" in act),
+                         ("totals", "institutions" in act["totals"]),
+                         ("sums in the book", "institutions" in booked)):
+            self.same(f"whether institutions have {what}", named, at)
+        if not named:
+            return 0, 0
+        part = given * self.institution_ppm // 1_000_000
+        before = {}
+        if self.inputs["opening"]:
+            path = vault(self.site, self.inputs["opening"]["institution_lines"], self.faults)
+            before = dict(db.execute(
+                "SELECT institution, closing_micro FROM read_parquet(?) WHERE closing_micro <> 0",
+                [str(path)]).fetchall())
+        weights = {name: int(weight) for name, weight in db.execute(
+            "SELECT institution, sum(weight)::HUGEINT FROM roster WHERE base GROUP BY institution"
+        ).fetchall()}
+        for name in before:
+            weights.setdefault(name, 0)
+        whole, seed = sum(weights.values()), bytes.fromhex(self.inputs["seed"])
+        # As few as they are, they are split in Python: floors first, then the largest remainders.
+        shares = {n: divmod(part * MICRO * w, whole) if whole else (0, 0)
+                  for n, w in weights.items()}
+        left = part * MICRO - sum(s for s, _ in shares.values()) if whole else 0
+        order = sorted(weights, key=lambda n: (
+            -shares[n][1], hashlib.sha3_256(seed + n.encode()).digest()))
+        more = set(order[:left])
+        minimum = max(minor(self.inputs["rules"]["minimum"]), 1)
+        lines, sums = [], {"opening": 0, "accrued": 0, "paid": 0, "carried": 0}
+        for name in sorted(weights, key=str.encode):
+            accrued, opening = shares[name][0] + (name in more), before.get(name, 0)
+            paid = (accrued + opening) // MICRO
+            paid = paid if paid >= minimum else 0
+            carried = accrued + opening - paid * MICRO
+            lines.append((name, str(weights[name]), accrued, opening, carried, paid))
+            for key, value in (("opening", opening), ("accrued", accrued), ("paid", paid),
+                               ("carried", carried)):
+                sums[key] += value
+        path = vault(self.site, act["institution_lines"], self.faults)
+        recorded = db.execute(
+            "SELECT institution, weight, accrued_micro, opening_micro, closing_micro, paid_minor "
+            "FROM read_parquet(?)", [str(path)]).fetchall()
+        wrong = len(set(lines) ^ set(recorded))
+        self.same("lines of institutions that differ", 0, wrong)
+        self.same("the number of institutions", len(lines), len(recorded))
+        totals = act["totals"]["institutions"]
+        self.same("the institutions' part", part, minor(totals["part"]))
+        for key, value in sums.items():
+            self.same(f"the institutions' `{key}`", value, minor(totals[key]))
+        self.same("the institutions' total in the book", sums["paid"],
+                  minor(booked["institutions"]["total"]))
+        self.same("what is carried for institutions in the book", sums["carried"],
+                  minor(booked["institutions"]["carried"]))
+        self.institutions += len(lines)
+        return part, 0 if whole else part
 
     def check_leaves(self):
         """The line tree: 64-byte leaves, sorted, whose RFC 6962 root is the one in the book."""
@@ -321,8 +396,9 @@ def main():
     if not done:
         failed(["nothing was settled: there is nothing to recompute"])
     lines = sum(s.lines for s in done)
-    passed(f"{len(done)} settlements, {lines:,} lines, {sum(s.paid for s in done):,} minor units "
-           "paid: every line and total agree")
+    institutions = sum(s.institutions for s in done)
+    passed(f"{len(done)} settlements, {lines:,} lines of people, {institutions:,} of institutions, "
+           f"{sum(s.paid for s in done):,} minor units paid to people: every line and total agree")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,16 @@ class Faults(list):
         return is_so
 
 
+def unpacked(path):
+    """Returns the content of a zstd file."""
+    try:
+        import pyarrow
+    except ImportError as error:
+        skipped(f"pyarrow is not installed: {error}")
+    with pyarrow.input_stream(str(path), compression="zstd") as stream:
+        return stream.read()
+
+
 def sha3(data):
     return hashlib.sha3_256(data).hexdigest()
 

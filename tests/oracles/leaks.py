@@ -1,14 +1,15 @@
 """Looks for people's identifiers in every byte of lake/, ledger/ and public/.
 
 The bytes are searched as they lie, and decoded: Parquet by pyarrow, entries out of their envelopes
-and bundles. Needles come from the inputs' own patient tables.
+and bundles. Needles come from the inputs' own tables, CSV or FHIR NDJSON.
 
 Usage: leaks.py SITE --csv PATIENTS.csv …    one or more patient tables
-       leaks.py SITE --demo                  the patient tables of the demo, found below SITE
+       leaks.py SITE --demo                  every table of the demo, found below SITE
 """
 
 import base64
 import csv
+import json
 import pathlib
 import re
 import sys
@@ -23,9 +24,11 @@ from folder import argument, failed, passed
 # name, a city): looked for in cells and JSON strings as a whole, not inside words.
 IDENTIFYING = {
     "id", "ssn", "drivers", "passport", "first", "middle", "last", "maiden", "address", "city",
-    "zip", "birthdate", "birth_date", "birthplace", "lat", "lon", "member_no", "mrn", "phone",
-    "email",
+    "zip", "birthdate", "birth_date", "birthplace", "lat", "lon", "mrn", "phone", "email",
+    "visit_id", "condition_id", "local_id", "person",
 }
+# What the demo draws from short lists of common words: there only the canaries are sure signs.
+COMMON = {"first", "last", "city", "zip", "birth_date"}
 DIGESTS = re.compile(rb"[0-9a-f]{32,}|[A-Za-z0-9+/]{43,}={0,2}")
 BASE64 = re.compile(rb"[A-Za-z0-9+/]{64,}={0,2}")
 
@@ -33,20 +36,48 @@ BASE64 = re.compile(rb"[A-Za-z0-9+/]{64,}={0,2}")
 def needles(paths, demo):
     found = {}
     for path in paths:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            for row in csv.DictReader(file):
-                for column, cell in row.items():
-                    name = (column or "").lower()
-                    if name not in IDENTIFYING or not isinstance(cell, str):
-                        continue
-                    cell = cell.strip()
-                    if demo and name in {"first", "last", "city", "zip", "birth_date"}:
-                        # Drawn from short lists of common words: only the canaries are sure signs.
-                        if not cell.startswith("Canar"):
-                            continue
-                    if len(cell) >= 3:
-                        found.setdefault(cell, name)
+        read = fhir_cells if path.suffix == ".ndjson" else csv_cells
+        for name, cell in read(path):
+            cell = cell.strip()
+            if demo and name in COMMON and not cell.startswith("Canar"):
+                continue
+            if len(cell) >= 3:
+                found.setdefault(cell, name)
     return found
+
+
+def csv_cells(path):
+    """Yields the identifying cells of a table, with their column."""
+    with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        for row in csv.DictReader(file):
+            for column, cell in row.items():
+                name = (column or "").lower()
+                if name in IDENTIFYING and isinstance(cell, str):
+                    yield name, cell
+
+
+def fhir_cells(path):
+    """Yields what identifies somebody in FHIR resources, under the names of columns. A line that is
+    no JSON was never read by anybody else either."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            resource = json.loads(line)
+        except ValueError:
+            continue
+        cells = [("id", resource.get("id"))]
+        for reference in ("subject", "patient", "encounter"):
+            cells.append(("id", resource.get(reference, {}).get("reference", "").split("/")[-1]))
+        if resource.get("resourceType") == "Patient":
+            cells += [("ssn", i.get("value")) for i in resource.get("identifier", [])]
+            for name in resource.get("name", []):
+                cells.append(("last", name.get("family")))
+                cells += [("first", given) for given in name.get("given", [])]
+            for address in resource.get("address", []):
+                cells += [("address", text) for text in address.get("line", [])]
+                cells += [("city", address.get("city")), ("zip", address.get("postalCode"))]
+            cells += [("phone", t.get("value")) for t in resource.get("telecom", [])]
+            cells.append(("birth_date", resource.get("birthDate")))
+        yield from ((name, cell) for name, cell in cells if isinstance(cell, str))
 
 
 class Search:
@@ -125,7 +156,11 @@ def main():
     site = argument("SITE --csv PATIENTS.csv … | --demo")
     demo = "--demo" in sys.argv
     if demo:
-        paths = sorted(site.rglob("patients.csv")) or sorted(site.parent.rglob("patients.csv"))
+        below = site / "story" / "input"
+        paths = [p for p in sorted(below.rglob("*")) if p.suffix in (".csv", ".ndjson")]
+        # Who decides, pays and asks is in the book by name; what an institution is called, too.
+        public = {"sponsors.csv", "researchers.csv", "Organization.ndjson"}
+        paths = [p for p in paths if p.name not in public]
     else:
         paths = [pathlib.Path(p) for p in sys.argv[sys.argv.index("--csv") + 1 :]]
     if not paths:
@@ -139,11 +174,11 @@ def main():
                 search.text(f"the name of a file in {zone}", path.name.encode())
                 search_file(search, path, str(path.relative_to(site)))
     # A search that finds nothing anywhere proves nothing: the vault must hold some.
-    proof = Search(found)
-    for path in paths[:1]:
+    for path in paths:
+        proof = Search(found)
         proof.text("input", path.read_bytes())
-    if not proof.hits:
-        failed(["the needles were not found in the input itself"])
+        if not proof.hits:
+            failed([f"none of the needles was found in an input itself: {path.name}"])
     if search.hits:
         failed(search.hits)
     passed(f"{len(found):,} identifiers, {files} files, {search.bytes:,} bytes: none found")

@@ -70,6 +70,18 @@ fn no_output_holds_a_cell_of_the_input() {
     let patients = path("input/north-shore/patients.csv");
     let said = hear(&commons, &mut heard, &["consent", "import", &patients]);
     assert_eq!(said.code, Some(3), "{}", said.err);
+    let (pipeline, input, truth) = (path("pipeline.toml"), path("input"), path("input/truth.csv"));
+    let patients = path("input/lake-county/Patient.ndjson");
+    for arguments in [
+        &["consent", "import", "--input-format", "fhir", &patients][..],
+        &["linkage", "run", &pipeline, "--input", &input],
+        &["linkage", "review"],
+        &["linkage", "show", "north-shore/nobody"],
+        &["linkage", "evaluate", &pipeline, "--input", &input, "--truth", &truth],
+        &["linkage", "evaluate", &pipeline, "--input", &input, "--truth", &patients],
+    ] {
+        let _said = hear(&commons, &mut heard, arguments);
+    }
 
     let pass = path("pass");
     for sql in [
@@ -111,12 +123,11 @@ fn no_output_holds_a_cell_of_the_input() {
         .map(|(i, text)| Needle { text, what: format!("canary {i}") })
         .collect();
     assert!(needles.len() > 20, "there are no canaries to look for");
-    let input = Hay {
-        place: "the input".into(),
-        bytes: fs::read(commons.path("input/north-shore/patients.csv")).unwrap(),
-        text: true,
-    };
-    assert!(!search(&[input], &needles).is_empty(), "canaries that are nowhere prove nothing");
+    for file in ["north-shore/patients.csv", "lake-county/Patient.ndjson"] {
+        let bytes = fs::read(commons.path("input").join(file)).unwrap();
+        let input = Hay { place: "the input".into(), bytes, text: true };
+        assert!(!search(&[input], &needles).is_empty(), "canaries that are nowhere prove nothing");
+    }
 
     heard.extend(hay(&commons.path("site")));
     let found = search(&heard, &needles);

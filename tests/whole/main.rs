@@ -9,7 +9,12 @@
 mod bad_input;
 mod canaries;
 mod commons;
+mod consents;
+mod fhir;
+mod formats;
 mod kill;
+mod linkage;
 mod people;
+mod quality;
 mod real_input;
 mod search;

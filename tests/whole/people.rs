@@ -1,6 +1,7 @@
 //! The generated people of the demo, few enough for a test, with a pipeline that suits so few.
 //!
-//! Comes in: a folder. Goes out: a site with consents and a funded pool, and what to ingest.
+//! Comes in: a folder. Goes out: a site with linked people, consents and a funded pool, and what to
+//! ingest.
 
 use std::{fs, path::Path};
 
@@ -9,7 +10,8 @@ use super::commons::Commons;
 /// The seed of the people.
 pub(crate) const SEED: u64 = 20_261_122;
 
-/// Makes people, their consents, a site, and a pipeline that reads them; nothing is ingested yet.
+/// Makes people, their consents, a site, and a pipeline that reads them, two institutions in CSV and
+/// two in FHIR; nothing is ingested yet.
 /// The pipeline is the demo's, with a smaller k and no limit on suppression: with so few people
 /// the demo's own would rightly stop.
 pub(crate) fn prepare(commons: &Commons, people: u64) {
@@ -42,7 +44,18 @@ pub(crate) fn prepare(commons: &Commons, people: u64) {
         .collect();
     fs::write(commons.path("pipeline.toml"), pipeline.join("\n")).unwrap();
     commons.ok(&["init", commons.path("site").to_str().unwrap()]);
-    commons.ok(&["consent", "import", &format!("{input}/consents.csv")]);
+    let pipeline = commons.path("pipeline.toml");
+    commons.ok(&["linkage", "run", pipeline.to_str().unwrap(), "--input", input]);
+    for (institution, file, format) in [
+        ("north-shore", "consents.csv", "csv"),
+        ("lake-county", "Consent.ndjson", "fhir"),
+        ("riverside", "Consent.ndjson", "fhir"),
+        ("st-anselm", "consents.csv", "csv"),
+    ] {
+        let file = format!("{input}/{institution}/{file}");
+        let whose = ["--institution", institution, "--input-format", format];
+        commons.ok(&[&["consent", "import", &file][..], &whose].concat());
+    }
     commons.ok(&[
         "pool",
         "open",
@@ -53,6 +66,8 @@ pub(crate) fn prepare(commons: &Commons, people: u64) {
         "diabetes",
         "--fee-bps",
         "500",
+        "--institution-ppm",
+        "150000",
         "--base-ppm",
         "300000",
         "--usage-ppm",

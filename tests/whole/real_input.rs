@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Returns a folder of the shared data, or says that the test is skipped.
-fn data(name: &str) -> Option<PathBuf> {
+pub(crate) fn data(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = ["../shared/data", "../../shared/data"]
         .iter()
