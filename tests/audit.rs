@@ -53,7 +53,9 @@ fn find(commons: &Commons, part: &str, end: &str) -> PathBuf {
     let all = files(&site);
     let found = all.into_iter().find(|file| {
         let path = file.strip_prefix(&site).unwrap().to_str().unwrap();
-        path.contains(part) && path.ends_with(end)
+        // `.parquet` alone does not mean `.institutions.parquet`: each kind has its own turn.
+        let is_other = path.trim_end_matches(end).ends_with(".institutions");
+        path.contains(part) && path.ends_with(end) && !is_other
     });
     found.unwrap_or_else(|| panic!("the site has no {part}*{end}"))
 }
