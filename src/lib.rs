@@ -5,7 +5,8 @@
 //! with the hand.
 //!
 //! A record's way in: [`source`] reads it, [`schema`] gives it types (what does not fit goes to
-//! quarantine), [`consent`] admits it or refuses it by reason, [`deid`] makes it safe to share and
+//! quarantine), [`quality`] judges it by rules, [`linkage`] says whose it is, whichever institution
+//! sent it, [`consent`] admits it or refuses it by reason, [`deid`] makes it safe to share and
 //! suppresses small classes, [`lake`] keeps it as a segment of a version, and one entry of the
 //! [`ledger`] says so. A question's way out: [`query`] answers it in cells of eleven people or more,
 //! and [`usage`] says whose rows it drew on. Money's way through: [`reward`] shares a pool out by
