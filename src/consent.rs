@@ -32,7 +32,7 @@ pub use self::{
     batch::{Batch, Commit, Object, prepare},
     error::Error,
     event::{Action, Event, EventError, Terms},
-    import::{Fault, InputFormat, Linked, read},
+    import::{Decisions, Fault, InputFormat, Linked, read},
     people::People,
     register::{Held, Register},
     standing::{Decision, Explanation, Refusal},

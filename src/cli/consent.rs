@@ -99,8 +99,8 @@ struct ImportArgs {
     /// How the file is written [default: by its name]
     #[arg(long, value_enum)]
     input_format: Option<Input>,
-    /// The institution whose own ids name people: the person index says who that is; an id that is
-    /// not linked stands for itself
+    /// The institution whose own ids name people: the person index says who that is; decisions under
+    /// an id that is not linked are left out and counted, to be imported again once it is
     #[arg(long, value_name = "ID")]
     institution: Option<String>,
     /// What ids of FHIR Consents that are not linked are prefixed with, as the pipeline says
@@ -374,7 +374,10 @@ impl Line {
 }
 
 fn tell(outcome: &act::Outcome, context: &mut Context<'_>) -> Result<(), Failure> {
-    if outcome.commits.is_empty() && context.global.format == Format::Table {
+    if outcome.commits.is_empty()
+        && outcome.not_linked == 0
+        && context.global.format == Format::Table
+    {
         if !context.global.quiet {
             writeln!(
                 context.out,
@@ -388,9 +391,16 @@ fn tell(outcome: &act::Outcome, context: &mut Context<'_>) -> Result<(), Failure
 }
 
 fn outcome_table(outcome: &act::Outcome) -> Table {
-    let mut table = Table::new(["grants", "withdrawals", "known", "new people", "commits"]);
+    let mut table =
+        Table::new(["grants", "withdrawals", "known", "not linked", "new people", "commits"]);
     let commits: Vec<String> = outcome.commits.iter().map(u64::to_string).collect();
-    let counts = [outcome.grants, outcome.withdrawals, outcome.known, outcome.people_new];
+    let counts = [
+        outcome.grants,
+        outcome.withdrawals,
+        outcome.known,
+        outcome.not_linked,
+        outcome.people_new,
+    ];
     table.row(counts.iter().map(u64::to_string).chain([commits.join(" ")]));
     table
 }

@@ -72,16 +72,26 @@ impl fmt::Display for Fault {
 /// Says whom an institution's own id stands for; none where it is not linked.
 pub type Linked<'a> = dyn Fn(&str) -> Option<ContributorId> + 'a;
 
-/// Reads all events of a file, or all its faults. An error is one of reading, not of content. Where
-/// the file names people by an institution's own ids, `linked` says who that is; a decision of whom it
-/// does not know stands under the institution's own id, where it permits nothing of linked records.
+/// What a file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decisions {
+    /// Its events, in order.
+    pub events: Vec<Event>,
+    /// Decisions left out, because nobody knows whose they are.
+    pub not_linked: u64,
+}
+
+/// Reads all decisions of a file, or all its faults. An error is one of reading, not of content. Where
+/// the file names people by an institution's own ids, `linked` says who that is. A decision of whom it
+/// does not know is left out and counted: the id might be somebody else's elsewhere.
 pub fn read(
     input: impl Read,
     format: InputFormat,
     linked: Option<&Linked<'_>>,
-) -> io::Result<Result<Vec<Event>, Vec<Fault>>> {
+) -> io::Result<Result<Decisions, Vec<Fault>>> {
     let mut lines = Lines {
         linked,
+        not_linked: 0,
         events: Vec::new(),
         faults: Vec::new(),
         terms: BTreeMap::new(),
@@ -91,11 +101,13 @@ pub fn read(
         InputFormat::Csv => lines.csv(input)?,
         InputFormat::Ndjson => lines.ndjson(io::BufReader::with_capacity(1 << 18, input))?,
     }
-    Ok(if lines.faults.is_empty() { Ok(lines.events) } else { Err(lines.faults) })
+    let Lines { events, not_linked, faults, .. } = lines;
+    Ok(if faults.is_empty() { Ok(Decisions { events, not_linked }) } else { Err(faults) })
 }
 
 struct Lines<'a> {
     linked: Option<&'a Linked<'a>>,
+    not_linked: u64,
     events: Vec<Event>,
     faults: Vec<Fault>,
     terms: BTreeMap<String, Arc<Terms>>,
@@ -252,8 +264,12 @@ impl Lines<'_> {
     fn line(&mut self, line: u64, texts: [&str; COLUMNS.len()]) {
         let before = self.faults.len();
         let [contributor, action, purposes, institutions, categories, from, until, decided] = texts;
-        let linked = self.linked.and_then(|linked| linked(contributor));
-        let contributor = linked.map_or_else(|| ContributorId::parse(contributor), Ok);
+        let person = self.linked.map(|linked| linked(contributor));
+        let is_stranger = matches!(person, Some(None));
+        let contributor = match person.flatten() {
+            Some(person) => Ok(person),
+            None => ContributorId::parse(contributor),
+        };
         let contributor = contributor.map_err(|error| format!("holds no id: {error}"));
         if let Err(reason) = &contributor {
             self.fault(line, Some("contributor"), reason);
@@ -285,6 +301,7 @@ impl Lines<'_> {
             (contributor, action, terms, decided)
         {
             match Event::new(contributor, action, terms, from, until, decided) {
+                Ok(_) if is_stranger => self.not_linked += 1,
                 Ok(event) => self.events.push(event),
                 Err(error) => self.fault(line, Some(error.column), error.reason),
             }
@@ -366,7 +383,7 @@ mod tests {
         "contributor,action,purposes,institutions,categories,valid_from,valid_until,decided_at\n";
 
     fn csv(text: &[u8]) -> Result<Vec<Event>, Vec<Fault>> {
-        read(text, InputFormat::Csv, None).unwrap()
+        read(text, InputFormat::Csv, None).unwrap().map(|read| read.events)
     }
 
     #[test]
@@ -382,7 +399,8 @@ mod tests {
         );
         let events = csv(text.as_bytes()).unwrap();
         assert_eq!(events.len(), 2);
-        assert_eq!(events, read(lines.as_bytes(), InputFormat::Ndjson, None).unwrap().unwrap());
+        let read = read(lines.as_bytes(), InputFormat::Ndjson, None).unwrap().unwrap();
+        assert_eq!((events, 0), (read.events, read.not_linked));
     }
 
     #[test]

@@ -24,7 +24,6 @@ pub use self::{
     files::{Source, sources},
     releases::{Release, releases},
 };
-use super::linkage::resolver;
 use crate::{
     consent::{self, Batch, Event, Fault, Held, InputFormat, Register, prepare},
     digest::Sha3Digest,
@@ -109,6 +108,8 @@ pub struct Outcome {
     pub withdrawals: u64,
     /// Decisions given that the register held already.
     pub known: u64,
+    /// Decisions left out, because the person index does not know whose they are.
+    pub not_linked: u64,
     /// People recorded for the first time.
     pub people_new: u64,
     /// The numbers of the commits made.
@@ -123,6 +124,7 @@ impl Outcome {
         self.grants += other.grants;
         self.withdrawals += other.withdrawals;
         self.known += other.known;
+        self.not_linked += other.not_linked;
         self.people_new += other.people_new;
         self.commits.extend(other.commits);
         self.entries.extend(other.entries);
@@ -133,7 +135,7 @@ impl Outcome {
 /// already is counted and not recorded again.
 ///
 /// With `institution` the file names people by that institution's own ids, and the person index says
-/// who that is.
+/// who that is; where nothing is linked, the id itself.
 pub fn import(
     site: &Site,
     file: &Path,
@@ -147,12 +149,15 @@ pub fn import(
     let mut opened = File::open(file).map_err(fault)?;
     let (digest, _) = Sha3Digest::of_reader(&mut opened).map_err(fault)?;
     opened.rewind().map_err(fault)?;
-    let linked = institution.map(|own| resolver(site, own)).transpose()?;
-    let linked = linked.as_ref().map(|linked| linked as &dyn Fn(&str) -> Option<ContributorId>);
-    let events = consent::read(unpacked(opened).map_err(fault)?, format, linked);
-    let events = events.map_err(fault)?;
-    let events = events.map_err(|faults| Error::Faults { file: file.to_owned(), faults })?;
-    record(site, events, &format!("sha3:{digest}"))
+    let index = PersonIndex::load(&site.vault())?;
+    let own = institution.filter(|_| index.commit() > 0);
+    let linked = own.map(|own| |local: &str| index.person(own, local).cloned());
+    let linked = linked.as_ref().map(|linked| linked as &consent::Linked<'_>);
+    let read = consent::read(unpacked(opened).map_err(fault)?, format, linked);
+    let read = read.map_err(fault)?;
+    let read = read.map_err(|faults| Error::Faults { file: file.to_owned(), faults })?;
+    let outcome = record(site, read.events, &format!("sha3:{digest}"))?;
+    Ok(Outcome { not_linked: read.not_linked, ..outcome })
 }
 
 /// Records decisions: grants and withdrawals made at a desk or a portal.

@@ -7,7 +7,7 @@
 mod input;
 mod truth;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -269,17 +269,6 @@ pub fn ids(site: &Site, text: &str) -> Result<Vec<ContributorId>, Error> {
     let named = named(&index, text)?;
     let person = index.canonical(&named);
     Ok(std::iter::once(person).chain(index.aliases(person)).cloned().collect())
-}
-
-/// Returns a function that finds the person of an institution's own id: `None` for one that is not
-/// linked.
-pub fn resolver(
-    site: &Site,
-    institution: &InstitutionId,
-) -> Result<impl Fn(&str) -> Option<ContributorId> + use<>, linkage::Error> {
-    let index = Arc::new(PersonIndex::load(&site.vault())?);
-    let institution = institution.clone();
-    Ok(move |local: &str| index.person(&institution, local).cloned())
 }
 
 /// How good a linkage is at several thresholds, and as the index stands.

@@ -198,6 +198,26 @@ fn a_linked_site_is_one_person_a_person_and_its_steward_decides() {
     commons.ok(&["consent", "withdraw", &a]);
     let shown = |record: &str| commons.ok(&["consent", "show", record, "--format", "json"]).out;
     assert_eq!(shown(&a), shown(&b), "a withdrawal at one institution did not count at the other");
+
+    // What an institution sends under an id that is not linked decides for nobody, even where the id
+    // is that of a person: it is left out and counted.
+    let forged = commons.path("forged.csv");
+    let header =
+        "contributor,action,purposes,institutions,categories,valid_from,valid_until,decided_at";
+    let line = format!("{},grant,DUO:0000006,,,,,2026-11-22T11:00:00Z", person(&commons, &a));
+    fs::write(&forged, format!("{header}\n{line}\n")).unwrap();
+    let before = shown(&a);
+    let said = json(&commons.run(&[
+        "--format",
+        "json",
+        "consent",
+        "import",
+        "--institution",
+        "north-shore",
+        forged.to_str().unwrap(),
+    ]));
+    assert_eq!((&said["grants"], &said["not_linked"]), (&Value::from(0), &Value::from(1)));
+    assert_eq!(shown(&a), before, "an institution decided for a person in another's name");
     assert!(shown(&b).contains("withdraw"));
 
     // The steward merges two people, the audit agrees, and a split undoes it.

@@ -59,7 +59,7 @@ pub(super) struct Consents {
     pub(super) fhir: u64,
     pub(super) grants: u64,
     pub(super) withdrawals: u64,
-    /// FHIR Consents that were put aside: their patient's own record was faulty, so nobody is known.
+    /// Decisions left out: the person's own record was faulty, so nobody knows whose they are.
     pub(super) not_linked: u64,
 }
 
@@ -118,11 +118,13 @@ impl Account {
         )?;
         writeln!(
             out,
-            "consents     {} decisions in CSV, {} FHIR Consents: {} grants, {} withdrawals",
+            "consents     {} decisions in CSV, {} FHIR Consents: {} grants, {} withdrawals, \
+             {} left out: not linked",
             grouped(self.consents.csv),
             grouped(self.consents.fhir),
             grouped(self.consents.grants),
-            grouped(self.consents.withdrawals)
+            grouped(self.consents.withdrawals),
+            grouped(self.consents.not_linked)
         )?;
         writeln!(
             out,

@@ -195,16 +195,17 @@ impl Story {
                 let source = Source { file: fhir, institution: Some(institution) };
                 let (outcome, report) = consent::import_fhir(site, &[source], "")?;
                 told.fhir += report.documents;
-                told.not_linked += report.not_linked;
                 outcome
             } else {
                 let file = folder.join("consents.csv");
                 let outcome = consent::import(site, &file, None, Some(&institution))?;
-                told.csv += outcome.grants + outcome.withdrawals + outcome.known;
+                told.csv +=
+                    outcome.grants + outcome.withdrawals + outcome.known + outcome.not_linked;
                 outcome
             };
             told.grants += outcome.grants;
             told.withdrawals += outcome.withdrawals;
+            told.not_linked += outcome.not_linked;
         }
         Ok(told)
     }

@@ -147,7 +147,7 @@ fn import(
     let digest = Sha3Digest::of(&list);
     site.vault().put_content(&format!("consent/documents/{digest}.json"), &list)?;
     let outcome = record(site, events, &format!("{}sha3:{digest}", fhir::SOURCE))?;
-    Ok((outcome, report))
+    Ok((Outcome { not_linked: report.not_linked, ..outcome }, report))
 }
 
 impl Report {
