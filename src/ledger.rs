@@ -6,6 +6,7 @@
 pub mod checkpoint;
 mod commit;
 pub mod entry;
+mod kind;
 pub mod log;
 pub mod proof;
 pub mod reader;

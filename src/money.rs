@@ -230,6 +230,26 @@ impl Accrual {
         self.currency
     }
 
+    /// Adds an accrual of the same currency.
+    pub fn plus(self, other: Self) -> Result<Self, Error> {
+        let micro = self.micro.checked_add(self.same(other)?).ok_or(Error::Overflow)?;
+        Ok(Self { micro, ..self })
+    }
+
+    /// Takes away an accrual of the same currency; the result may be negative.
+    pub fn minus(self, other: Self) -> Result<Self, Error> {
+        let micro = self.micro.checked_sub(self.same(other)?).ok_or(Error::Overflow)?;
+        Ok(Self { micro, ..self })
+    }
+
+    fn same(self, other: Self) -> Result<i128, Error> {
+        if self.currency == other.currency {
+            Ok(other.micro)
+        } else {
+            Err(Error::Mixed(self.currency, other.currency))
+        }
+    }
+
     /// Returns the whole minor units in it, rounded down.
     pub fn whole(self) -> Amount {
         Amount::new(self.micro.div_euclid(MICRO), self.currency)

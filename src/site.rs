@@ -23,11 +23,16 @@ use crate::{
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 5] = [
+const SEQUENCES: [(&str, &str); 10] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
+    ("vault", "goods/commits"),
+    ("vault", "parties/commits"),
+    ("vault", "payees/commits"),
+    ("vault", "payouts/commits"),
     ("vault", "pools/commits"),
     ("vault", "usage/commits"),
+    ("vault", "values/commits"),
     ("lake", "commits"),
 ];
 

@@ -3,11 +3,10 @@
 //! Comes in: a kind, subjects and a body, or bytes of a log. Goes out: a signed entry, its id.
 //! Never: an entry whose bytes could have been written another way, or a guess at an unknown kind.
 
-use std::fmt;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
+pub use super::kind::Kind;
 use super::{tile::ENTRY_BYTES_MAX, tree::leaf_hash};
 use crate::{
     digest::{self, CanonicalError, Sha3Digest, Sha256, hex, hmac_sha3},
@@ -26,78 +25,6 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
 /// Members that every predicate has and no body may bring.
 const COMMON: [&str; 4] = ["actor", "nonce", "prev", "time"];
-
-/// What an entry tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `log-genesis`
-    LogGenesis,
-    /// `consent-batch`
-    ConsentBatch,
-    /// `withdrawal-batch`
-    WithdrawalBatch,
-    /// `dataset-version`
-    DatasetVersion,
-    /// `query-executed`
-    QueryExecuted,
-    /// `pool-opened`
-    PoolOpened,
-    /// `pool-funded`
-    PoolFunded,
-    /// `payout-computed`
-    PayoutComputed,
-    /// `credential-attested`
-    CredentialAttested,
-    /// `linkage-run`
-    LinkageRun,
-    /// `linkage-changed`
-    LinkageChanged,
-}
-
-impl Kind {
-    /// All kinds that this version knows.
-    pub const ALL: [Self; 11] = [
-        Self::LogGenesis,
-        Self::ConsentBatch,
-        Self::WithdrawalBatch,
-        Self::DatasetVersion,
-        Self::QueryExecuted,
-        Self::PoolOpened,
-        Self::PoolFunded,
-        Self::PayoutComputed,
-        Self::CredentialAttested,
-        Self::LinkageRun,
-        Self::LinkageChanged,
-    ];
-
-    /// Returns the name that stands in an entry.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LogGenesis => "log-genesis",
-            Self::ConsentBatch => "consent-batch",
-            Self::WithdrawalBatch => "withdrawal-batch",
-            Self::DatasetVersion => "dataset-version",
-            Self::QueryExecuted => "query-executed",
-            Self::PoolOpened => "pool-opened",
-            Self::PoolFunded => "pool-funded",
-            Self::PayoutComputed => "payout-computed",
-            Self::CredentialAttested => "credential-attested",
-            Self::LinkageRun => "linkage-run",
-            Self::LinkageChanged => "linkage-changed",
-        }
-    }
-
-    /// Returns the kind of a name, where this version knows it.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// What an entry speaks of, by digest.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,121 @@
+//! What an entry of the book tells, by name.
+//!
+//! Comes in: a name as it stands in an entry. Goes out: a [`Kind`]. Never: a guess at an unknown one.
+
+use std::fmt;
+
+/// What an entry tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `log-genesis`
+    LogGenesis,
+    /// `consent-batch`
+    ConsentBatch,
+    /// `withdrawal-batch`
+    WithdrawalBatch,
+    /// `dataset-version`
+    DatasetVersion,
+    /// `query-executed`
+    QueryExecuted,
+    /// `pool-opened`
+    PoolOpened,
+    /// `pool-funded`
+    PoolFunded,
+    /// `payout-computed`
+    PayoutComputed,
+    /// `credential-attested`
+    CredentialAttested,
+    /// `linkage-run`
+    LinkageRun,
+    /// `linkage-changed`
+    LinkageChanged,
+    /// `payees-registered`
+    PayeesRegistered,
+    /// `party-related`
+    PartyRelated,
+    /// `settlement-overridden`
+    SettlementOverridden,
+    /// `value-computed`
+    ValueComputed,
+    /// `funds-matched`
+    FundsMatched,
+    /// `payout-exported`
+    PayoutExported,
+    /// `payout-settled`
+    PayoutSettled,
+    /// `goods-received`
+    GoodsReceived,
+    /// `goods-given`
+    GoodsGiven,
+    /// `voucher-redeemed`
+    VoucherRedeemed,
+    /// `vouchers-lapsed`
+    VouchersLapsed,
+}
+
+impl Kind {
+    /// All kinds that this version knows.
+    pub const ALL: [Self; 22] = [
+        Self::LogGenesis,
+        Self::ConsentBatch,
+        Self::WithdrawalBatch,
+        Self::DatasetVersion,
+        Self::QueryExecuted,
+        Self::PoolOpened,
+        Self::PoolFunded,
+        Self::PayoutComputed,
+        Self::CredentialAttested,
+        Self::LinkageRun,
+        Self::LinkageChanged,
+        Self::PayeesRegistered,
+        Self::PartyRelated,
+        Self::SettlementOverridden,
+        Self::ValueComputed,
+        Self::FundsMatched,
+        Self::PayoutExported,
+        Self::PayoutSettled,
+        Self::GoodsReceived,
+        Self::GoodsGiven,
+        Self::VoucherRedeemed,
+        Self::VouchersLapsed,
+    ];
+
+    /// Returns the name that stands in an entry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LogGenesis => "log-genesis",
+            Self::ConsentBatch => "consent-batch",
+            Self::WithdrawalBatch => "withdrawal-batch",
+            Self::DatasetVersion => "dataset-version",
+            Self::QueryExecuted => "query-executed",
+            Self::PoolOpened => "pool-opened",
+            Self::PoolFunded => "pool-funded",
+            Self::PayoutComputed => "payout-computed",
+            Self::CredentialAttested => "credential-attested",
+            Self::LinkageRun => "linkage-run",
+            Self::LinkageChanged => "linkage-changed",
+            Self::PayeesRegistered => "payees-registered",
+            Self::PartyRelated => "party-related",
+            Self::SettlementOverridden => "settlement-overridden",
+            Self::ValueComputed => "value-computed",
+            Self::FundsMatched => "funds-matched",
+            Self::PayoutExported => "payout-exported",
+            Self::PayoutSettled => "payout-settled",
+            Self::GoodsReceived => "goods-received",
+            Self::GoodsGiven => "goods-given",
+            Self::VoucherRedeemed => "voucher-redeemed",
+            Self::VouchersLapsed => "vouchers-lapsed",
+        }
+    }
+
+    /// Returns the kind of a name, where this version knows it.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
