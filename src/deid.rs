@@ -32,7 +32,7 @@ pub use error::Error;
 pub use kernel::done;
 pub use people::{People, ReleaseKeys};
 pub use plan::{Plan, PlanFault, PlannedColumn, TablePlan};
-pub use release::{ReleasableBatch, release};
+pub use release::{ReleasableBatch, release, stays};
 pub use risk::{Attack, Figures, Risk};
 pub use settings::{Fraction, FractionError, Profile, Settings};
 

@@ -36,6 +36,10 @@ pub struct Segment {
     pub sha3: Sha3Digest,
     /// The SHA-256 digest of its bytes.
     pub sha256: Sha256,
+    /// Whether its rows are copies and repetitions of records elsewhere: they are data like any
+    /// other, but weigh nothing where somebody is rewarded for them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicates: bool,
 }
 
 /// One column of a released table.
@@ -185,3 +189,14 @@ pub struct Version {
     /// The ledger entry of this version, as its bytes stand in the log.
     pub entry: String,
 }
+
+impl Version {
+    /// Names its records in the vault: whose, which count and which are copies (private); none where
+    /// its pipeline does not ask for them.
+    pub fn records(&self) -> Option<&PrivateObject> {
+        self.papers.iter().find(|paper| paper.path.starts_with(RECORDS))
+    }
+}
+
+/// Where the records of versions are, in the vault.
+pub const RECORDS: &str = "records/";

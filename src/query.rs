@@ -11,6 +11,7 @@ mod disclosure;
 mod error;
 mod functions;
 mod guard;
+mod records;
 mod session;
 mod shape;
 mod tables;

@@ -107,6 +107,13 @@ impl Admission {
         self.people.index(id)
     }
 
+    /// Returns the index of the person whom an id of any version stands for now: where the run is
+    /// linked, two ids may have turned out to be one person.
+    pub fn holder(&self, id: &ContributorId) -> Option<u32> {
+        let id = self.linked.as_ref().map_or(id, |linked| linked.index().canonical(id));
+        self.index(id.as_str())
+    }
+
     pub(super) fn known(&self) -> &People {
         &self.people
     }

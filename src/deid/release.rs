@@ -37,6 +37,19 @@ impl ReleasableBatch {
     pub fn people(&self) -> &[u32] {
         &self.people
     }
+
+    /// Parts the rows by a mark of each: those with it, and those without.
+    pub fn part(self, marked: &[bool]) -> Result<(Self, Self), Error> {
+        let mask: BooleanArray = marked.iter().map(|mark| Some(*mark)).collect();
+        let others: BooleanArray = marked.iter().map(|mark| Some(!*mark)).collect();
+        let of = |mask: &BooleanArray, wanted: bool| -> Result<Self, Error> {
+            let rows = filtered(&self.table, &self.rows, mask)?;
+            let people = self.people.iter().zip(marked);
+            let people = people.filter(|(_, mark)| **mark == wanted).map(|(person, _)| *person);
+            Ok(Self { table: Arc::clone(&self.table), rows, people: people.collect() })
+        };
+        Ok((of(&mask, true)?, of(&others, false)?))
+    }
 }
 
 /// Takes out the rows of small classes, and returns how many those were. A table without
@@ -45,29 +58,35 @@ pub fn release(
     batch: DeidentifiedBatch,
     small: &SmallClasses,
 ) -> Result<(ReleasableBatch, u64), Error> {
-    let DeidentifiedBatch { table, rows, people, classes } = batch;
-    let Some(classes) = classes else {
+    let Some(stays) = stays(&batch, small) else {
+        let DeidentifiedBatch { table, rows, people, .. } = batch;
         return Ok((ReleasableBatch { table, rows, people }, 0));
     };
+    let DeidentifiedBatch { table, rows, people, .. } = batch;
+    let mask: BooleanArray = stays.iter().map(|stays| Some(*stays)).collect();
+    let kept = filtered(&table, &rows, &mask)?;
+    let people = people.iter().zip(&stays).filter(|(_, stays)| **stays).map(|(p, _)| *p).collect();
+    let suppressed = (rows.num_rows() - kept.num_rows()) as u64;
+    Ok((ReleasableBatch { table, rows: kept, people }, suppressed))
+}
+
+/// Tells which rows of a batch [`release`] lets go on; `None` where all do.
+pub fn stays(batch: &DeidentifiedBatch, small: &SmallClasses) -> Option<Vec<bool>> {
+    let classes = batch.classes.as_ref()?;
     let is_large: Vec<bool> = classes.keys.iter().map(|key| !small.contains(*key)).collect();
     if is_large.iter().all(|large| *large) {
-        return Ok((ReleasableBatch { table, rows, people }, 0));
+        return None;
     }
     let stays = |code: &u32| {
         usize::try_from(*code).ok().and_then(|code| is_large.get(code)).copied().unwrap_or(false)
     };
-    let mask: BooleanArray = classes.codes.iter().map(|code| Some(stays(code))).collect();
-    let kept = filter_record_batch(&rows, &mask).map_err(|source| Error::Arrow {
-        table: table.as_ref().to_owned(),
+    Some(classes.codes.iter().map(stays).collect())
+}
+
+fn filtered(table: &str, rows: &RecordBatch, mask: &BooleanArray) -> Result<RecordBatch, Error> {
+    filter_record_batch(rows, mask).map_err(|source| Error::Arrow {
+        table: table.to_owned(),
         doing: "filtered",
         source,
-    })?;
-    let people: Vec<u32> = people
-        .iter()
-        .zip(&classes.codes)
-        .filter(|(_, code)| stays(code))
-        .map(|(person, _)| *person)
-        .collect();
-    let suppressed = (rows.num_rows() - kept.num_rows()) as u64;
-    Ok((ReleasableBatch { table, rows: kept, people }, suppressed))
+    })
 }

@@ -41,6 +41,8 @@ pub struct Metadata<'a> {
     pub schema: Sha3Digest,
     /// The digest of the pipeline's file.
     pub pipeline: Sha3Digest,
+    /// Whether its rows are copies and repetitions.
+    pub duplicates: bool,
 }
 
 impl Metadata<'_> {
@@ -53,6 +55,7 @@ impl Metadata<'_> {
             ("almoner.pipeline", self.pipeline.to_string()),
         ]
         .into_iter()
+        .chain(self.duplicates.then(|| ("almoner.records", "duplicates".to_owned())))
         .map(|(key, value)| KeyValue::new(key.to_owned(), value))
         .collect()
     }
@@ -131,7 +134,14 @@ fn write_rows(
     let (sha3, sha256) = rayon::join(|| Sha3Digest::of(&bytes), || Sha256::of(&bytes));
     let path = format!("{}/segments/{sha3}.parquet", metadata.dataset);
     lake.put_content(&path, &bytes)?;
-    Ok(Segment { path, rows: rows.num_rows() as u64, bytes: bytes.len() as u64, sha3, sha256 })
+    Ok(Segment {
+        path,
+        rows: rows.num_rows() as u64,
+        bytes: bytes.len() as u64,
+        sha3,
+        sha256,
+        duplicates: metadata.duplicates,
+    })
 }
 
 /// Reads a segment's rows, after checking that its bytes are the ones its version names.
@@ -184,6 +194,7 @@ mod tests {
             table: "t",
             schema: Sha3Digest::of(b"s"),
             pipeline: Sha3Digest::of(b"p"),
+            duplicates: false,
         }
     }
 

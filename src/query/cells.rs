@@ -109,7 +109,7 @@ pub(super) struct Drawn {
     pub(super) person: u128,
     /// The cell, in order of arrival.
     pub(super) cell: usize,
-    /// The rows.
+    /// The rows that count: all but duplicates.
     pub(super) rows: u64,
 }
 
@@ -122,6 +122,8 @@ pub(super) struct Cells {
     arrived: Vec<Cell>,
     drawn: Vec<Drawn>,
     measures: Vec<Measure>,
+    /// Whether the engine says how many of the rows count as records.
+    weighed: bool,
     limits: Limits,
 }
 
@@ -130,6 +132,7 @@ impl Cells {
     pub(super) fn new(
         key_types: Vec<DataType>,
         measures: &[Measure],
+        weighed: bool,
         limits: Limits,
     ) -> Result<Self, Error> {
         let fields: Vec<SortField> = key_types.iter().cloned().map(SortField::new).collect();
@@ -144,11 +147,12 @@ impl Cells {
             arrived: Vec::new(),
             drawn: Vec::new(),
             measures: measures.to_vec(),
+            weighed,
             limits,
         })
     }
 
-    /// Takes rows of (keys…, person, rows, then for each measure its columns: `Count` and
+    /// Takes rows of (keys…, person, rows, rows that count where they are weighed, then for each measure its columns: `Count` and
     /// `Distinct` the values; `Sum` and `Average` the values, sum, least, greatest).
     pub(super) fn take(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         let at = self.locate(batch)?;
@@ -156,6 +160,7 @@ impl Cells {
         let mut next = || columns.next().ok_or_else(broken);
         let people = next()?.as_string_opt::<i32>().ok_or_else(broken)?.clone();
         let rows = numbers(next()?)?;
+        let records = if self.weighed { numbers(next()?)? } else { rows };
         let mut tallies: Vec<(usize, ArrayRef, Option<[ArrayRef; 3]>)> = Vec::new();
         for (at, measure) in self.measures.iter().enumerate() {
             match measure {
@@ -175,7 +180,8 @@ impl Cells {
         for (row, &cell) in at.iter().enumerate() {
             let person = pseudonym(people.is_valid(row).then(|| people.value(row)))?;
             let count = u64::try_from(rows.value(row)).map_err(|_| broken())?;
-            self.drawn.push(Drawn { person, cell, rows: count });
+            let records = u64::try_from(records.value(row)).map_err(|_| broken())?;
+            self.drawn.push(Drawn { person, cell, rows: records });
             let cell = self.arrived.get_mut(cell).ok_or_else(broken)?;
             cell.people += 1;
             cell.rows += count;
@@ -260,10 +266,10 @@ impl Cells {
         converter.convert_rows(kept).map_err(|_| broken())
     }
 
-    /// Returns the rows of each person that fall in cells that `keep` names, by pseudonym.
+    /// Returns the rows of each person that fall in cells that `keep` names and count, by pseudonym.
     pub(super) fn drawn(&self, keep: impl Fn(usize) -> bool) -> Vec<(u128, u64)> {
         let mut people = BTreeMap::new();
-        for drawn in self.drawn.iter().filter(|drawn| keep(drawn.cell)) {
+        for drawn in self.drawn.iter().filter(|drawn| keep(drawn.cell) && drawn.rows > 0) {
             *people.entry(drawn.person).or_insert(0) += drawn.rows;
         }
         people.into_iter().collect()

@@ -32,6 +32,7 @@ use super::{
     disclosure::{self, Shown},
     error::Error,
     functions, guard,
+    records::Marks,
     shape::{self, Identifiers, Measure, Shape},
     tables::{LAKE, Segments},
 };
@@ -73,6 +74,7 @@ pub fn ask(lake: &Store, version: &Version, sql: &str, limits: Limits) -> Result
     let statement = Statement::Statement(Box::new(guarded.into_statement()));
     let state = session(lake, version, limits)?;
     let identifiers = identifiers(version);
+    let marks = Marks::of(version, lake.object_store()?.1.as_ref())?;
     let failed = |_| Error::Engine { doing: "started", kind: "runtime" };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(limits.partitions.max(1))
@@ -82,7 +84,8 @@ pub fn ask(lake: &Store, version: &Version, sql: &str, limits: Limits) -> Result
         .build()
         .map_err(failed)?;
     // A task of its own: the clock runs on even while an operator keeps its thread busy.
-    let task = runtime.spawn(async move { answer(&state, statement, &identifiers, limits).await });
+    let task =
+        runtime.spawn(async move { answer(&state, statement, &identifiers, &marks, limits).await });
     let finished = runtime.block_on(async { tokio::time::timeout(limits.time, task).await });
     runtime.shutdown_background();
     let (answer, drawn) = match finished {
@@ -155,6 +158,7 @@ async fn answer(
     state: &SessionState,
     statement: Statement,
     identifiers: &Identifiers,
+    marks: &Marks,
     limits: Limits,
 ) -> Result<(Answer, Drawn), Error> {
     let plan = state.statement_to_plan(statement).await.map_err(|e| sql(&e))?;
@@ -164,7 +168,7 @@ async fn answer(
         .map_err(|e| sql(&e))?;
     let plan = shape::soften(plan).map_err(|e| sql(&e))?;
     let shape = shape::shape(plan, identifiers)?;
-    let cells = count_cells(state, &shape, limits).await?;
+    let cells = count_cells(state, &shape, marks, limits).await?;
     let ordered = cells.ordered();
     let decided: Vec<&Cell> = ordered.iter().map(|(_, cell)| *cell).collect();
     let released: BTreeSet<usize> = ordered
@@ -206,7 +210,12 @@ fn unqualified(schema: &Schema) -> Schema {
 }
 
 /// Groups the aggregate's input by (keys, person) and counts the cells from that.
-async fn count_cells(state: &SessionState, shape: &Shape, limits: Limits) -> Result<Cells, Error> {
+async fn count_cells(
+    state: &SessionState,
+    shape: &Shape,
+    marks: &Marks,
+    limits: Limits,
+) -> Result<Cells, Error> {
     let failed = |e: DataFusionError| engine("counted the cells", &e, limits);
     let keys: Vec<Expr> = (0..shape.aggregate.group_expr.len()).map(key).collect();
     let mut columns: Vec<Expr> = shape
@@ -218,6 +227,16 @@ async fn count_cells(state: &SessionState, shape: &Shape, limits: Limits) -> Res
         .collect();
     columns.push(Expr::Column(shape.person.clone()).alias("p"));
     let mut figures = vec![count(lit(1_i64)).alias("n")];
+    let carried = marks.carry(&shape.aggregate.input).map_err(failed)?;
+    let weighed = carried.is_some();
+    let rows = match carried {
+        None => shape.aggregate.input.as_ref().clone(),
+        Some((rows, counts)) => {
+            columns.push(counts.alias("r"));
+            figures.push(sum(Expr::Column(Column::new_unqualified("r"))).alias("r"));
+            rows
+        }
+    };
     for (at, measure) in shape.measures.iter().enumerate() {
         let name = format!("a{at}");
         let value = Expr::Column(Column::new_unqualified(&name));
@@ -237,7 +256,7 @@ async fn count_cells(state: &SessionState, shape: &Shape, limits: Limits) -> Res
             }
         }
     }
-    let input = LogicalPlanBuilder::from(shape.aggregate.input.as_ref().clone())
+    let input = LogicalPlanBuilder::from(rows)
         .project(columns)
         .and_then(LogicalPlanBuilder::build)
         .map_err(failed)?;
@@ -248,7 +267,7 @@ async fn count_cells(state: &SessionState, shape: &Shape, limits: Limits) -> Res
         .map_err(failed)?;
     let fields = by_person.schema().fields();
     let key_types = fields.iter().take(keys.len()).map(|f| f.data_type().clone()).collect();
-    let mut cells = Cells::new(key_types, &shape.measures, limits)?;
+    let mut cells = Cells::new(key_types, &shape.measures, weighed, limits)?;
     let mut stream =
         DataFrame::new(state.clone(), by_person).execute_stream().await.map_err(failed)?;
     while let Some(batch) = stream.next().await {

@@ -9,12 +9,13 @@ use std::{pin::Pin, sync::Arc};
 use datafusion::{
     arrow::datatypes::{DataType, Field, Schema, SchemaRef},
     catalog::{Session, TableProvider},
-    common::DataFusionError,
+    common::{DataFusionError, ScalarValue},
     datasource::{
         TableType,
         listing::PartitionedFile,
         physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource},
         source::DataSourceExec,
+        table_schema::TableSchema,
     },
     execution::object_store::ObjectStoreUrl,
     logical_expr::Expr,
@@ -27,12 +28,27 @@ use crate::lake::TableVersion;
 /// The address that the lake has inside the engine.
 pub(super) const LAKE: &str = "almoner://lake/";
 
+/// The column that says whether a row is a duplicate, in tables that are marked. No schema can name
+/// a column like it, and no question sees it.
+pub(super) const DUPLICATE: &str = "#duplicate";
+
 /// One table of a version.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Segments {
+    /// The columns of the files, and after them the mark if it is marked.
     schema: SchemaRef,
-    /// Path and size of each segment.
-    files: Vec<(String, u64)>,
+    /// Whether it has the column [`DUPLICATE`].
+    marked: bool,
+    /// Each segment.
+    files: Vec<File>,
+}
+
+/// One segment.
+#[derive(Debug, Clone)]
+struct File {
+    path: String,
+    bytes: u64,
+    duplicates: bool,
 }
 
 impl Segments {
@@ -54,9 +70,31 @@ impl Segments {
                 return Err(fault("lists a segment outside the lake"));
             }
             let path = [prefix, segment.path.as_str()].join("/");
-            files.push((path.trim_start_matches('/').to_owned(), segment.bytes));
+            files.push(File {
+                path: path.trim_start_matches('/').to_owned(),
+                bytes: segment.bytes,
+                duplicates: segment.duplicates,
+            });
         }
-        Ok(Self { schema: Arc::new(Schema::new(fields)), files })
+        Ok(Self { schema: Arc::new(Schema::new(fields)), marked: false, files })
+    }
+
+    /// Returns the table with one more column, which says of each row whether it is a duplicate.
+    pub(super) fn marked(mut self) -> Self {
+        let mark = Arc::new(Field::new(DUPLICATE, DataType::Boolean, false));
+        let fields = self.schema.fields().iter().cloned().chain([mark]);
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        self.marked = true;
+        self
+    }
+
+    /// The columns as the engine is to read them: the mark is not in a file, but of it.
+    fn layout(&self) -> TableSchema {
+        let (own, mark) =
+            self.schema.fields().split_at(self.schema.fields().len() - usize::from(self.marked));
+        TableSchema::builder(Arc::new(Schema::new(own.to_vec())))
+            .with_table_partition_cols(mark.to_vec())
+            .build()
     }
 }
 
@@ -107,10 +145,13 @@ impl Segments {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let files =
-            self.files.iter().map(|(path, bytes)| PartitionedFile::new(path.as_str(), *bytes));
+        let files = self.files.iter().map(|file| {
+            let mark = self.marked.then(|| ScalarValue::Boolean(Some(file.duplicates)));
+            PartitionedFile::new(file.path.as_str(), file.bytes)
+                .with_partition_values(mark.into_iter().collect())
+        });
         let groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
-        let source = Arc::new(ParquetSource::new(SchemaRef::clone(&self.schema)));
+        let source = Arc::new(ParquetSource::new(self.layout()));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE)?, source)
             .with_file_groups(groups)
             .with_projection_indices(projection)?
