@@ -3,7 +3,12 @@
 //! Comes in: an amount, weights, and a key for each payee that breaks ties. Goes out: shares that
 //! sum to the amount exactly. Never: a float, a unit lost or made, or a result that wrapped.
 
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
+
 use std::cmp::Ordering;
+
+use ethnum::U256;
+use rayon::prelude::*;
 
 /// Why an amount cannot be apportioned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +49,11 @@ pub struct Shares {
 /// assert_eq!(cents.shares, [70_00, 20_00, 10_00]);
 /// # Ok::<(), almoner::reward::ApportionError>(())
 /// ```
-pub fn apportion<K: Ord>(amount: u128, weights: &[u128], keys: &[K]) -> Result<Shares, Error> {
+pub fn apportion<K: Ord + Sync>(
+    amount: u128,
+    weights: &[u128],
+    keys: &[K],
+) -> Result<Shares, Error> {
     if weights.len() != keys.len() {
         return Err(Error::Lengths { weights: weights.len(), keys: keys.len() });
     }
@@ -53,21 +62,29 @@ pub fn apportion<K: Ord>(amount: u128, weights: &[u128], keys: &[K]) -> Result<S
     if sum == 0 {
         return Ok(Shares { shares: vec![0; weights.len()], unallocated: amount });
     }
-    let mut shares = Vec::with_capacity(weights.len());
-    let mut claims = Vec::with_capacity(weights.len());
-    let mut left = amount;
-    for (at, (weight, key)) in weights.iter().zip(keys).enumerate() {
-        let (share, remainder) = mul_div(amount, *weight, sum);
-        left = left.checked_sub(share).ok_or(Error::Overflow)?;
-        shares.push(share);
-        if remainder > 0 {
-            claims.push(Claim { remainder, key, at });
-        }
-    }
+    let rate = Rate { whole: amount.div_euclid(sum), rest: amount.rem_euclid(sum), sum };
+    let mut shares = vec![0_u128; weights.len()];
+    // Each payee's share is his own, and claims are ranked by a strict order: how many threads there
+    // are, and who is first, changes nothing.
+    let parts = if weights.len() <= PAYEES_PER_PART {
+        rate.part(0, &mut shares, weights, keys).map(|part| vec![part])
+    } else {
+        let payees = weights.par_chunks(PAYEES_PER_PART).zip(keys.par_chunks(PAYEES_PER_PART));
+        let parts = shares.par_chunks_mut(PAYEES_PER_PART).zip(payees).enumerate();
+        let part = |(part, (shares, (weights, keys))): (usize, (&mut [u128], (&[u128], _)))| {
+            rate.part(part.checked_mul(PAYEES_PER_PART)?, shares, weights, keys)
+        };
+        parts.map(part).collect()
+    };
+    let parts: Vec<Part<'_, K>> = parts.ok_or(Error::Overflow)?;
+    let given = parts.iter().try_fold(0_u128, |sum, part| sum.checked_add(part.given));
+    let left = given.and_then(|given| amount.checked_sub(given)).ok_or(Error::Overflow)?;
     // INVARIANT: the remainders sum to `left * sum` and each is below `sum`, so that more payees
     // have one than there are units left.
     let left = usize::try_from(left).map_err(|_| Error::Overflow)?;
     if left > 0 {
+        let mut claims: Vec<Claim<'_, K>> =
+            parts.into_iter().flat_map(|part| part.claims).collect();
         for at in largest(&mut claims, left)? {
             if let Some(share) = shares.get_mut(at) {
                 *share = share.checked_add(1).ok_or(Error::Overflow)?;
@@ -76,6 +93,63 @@ pub fn apportion<K: Ord>(amount: u128, weights: &[u128], keys: &[K]) -> Result<S
     }
     debug_assert_eq!(shares.iter().sum::<u128>(), amount, "every unit is given out once");
     Ok(Shares { shares, unallocated: 0 })
+}
+
+/// How many payees one thread takes at a time.
+const PAYEES_PER_PART: usize = 1 << 16;
+
+/// The shares of some payees, without what is left over.
+struct Part<'a, K> {
+    given: u128,
+    claims: Vec<Claim<'a, K>>,
+}
+
+/// What a unit of weight is worth: `amount / sum`, as a whole and a rest over the sum.
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    whole: u128,
+    rest: u128,
+    sum: u128,
+}
+
+impl Rate {
+    /// Fills in the shares of some payees, of whom `first` is the place of the first; `None` where
+    /// something does not fit.
+    fn part<'a, K>(
+        &self,
+        first: usize,
+        shares: &mut [u128],
+        weights: &[u128],
+        keys: &'a [K],
+    ) -> Option<Part<'a, K>> {
+        let mut given = 0_u128;
+        let mut claims = Vec::with_capacity(weights.len());
+        for (at, ((share, weight), key)) in (first..).zip(shares.iter_mut().zip(weights).zip(keys))
+        {
+            let (floor, remainder) = self.times(*weight)?;
+            given = given.checked_add(floor)?;
+            *share = floor;
+            if remainder > 0 {
+                claims.push(Claim { remainder, key, at });
+            }
+        }
+        Some(Part { given, claims })
+    }
+
+    /// Returns quotient and remainder of `amount * weight / sum`. The whole needs no division, and
+    /// the product with the rest is narrow for all but the largest sums.
+    fn times(&self, weight: u128) -> Option<(u128, u128)> {
+        let whole = self.whole.checked_mul(weight)?;
+        if let Some(product) = self.rest.checked_mul(weight) {
+            let part = product.checked_div(self.sum)?;
+            return Some((whole.checked_add(part)?, product.checked_rem(self.sum)?));
+        }
+        let product = U256::from(self.rest).checked_mul(U256::from(weight))?;
+        let sum = U256::from(self.sum);
+        let part = u128::try_from(product.checked_div(sum)?).ok()?;
+        let remainder = u128::try_from(product.checked_rem(sum)?).ok()?;
+        Some((whole.checked_add(part)?, remainder))
+    }
 }
 
 #[derive(Debug)]
@@ -102,47 +176,12 @@ fn largest<K: Ord>(claims: &mut [Claim<'_, K>], count: usize) -> Result<Vec<usiz
     Ok(before.iter().map(|claim| claim.at).chain([pivot.at]).collect())
 }
 
-/// Returns quotient and remainder of `a * w / sum` for `w <= sum`, with a 256-bit product.
-fn mul_div(a: u128, w: u128, sum: u128) -> (u128, u128) {
-    match a.checked_mul(w) {
-        Some(product) => (
-            product.checked_div(sum).unwrap_or_default(),
-            product.checked_rem(sum).unwrap_or_default(),
-        ),
-        None => divide(wide_mul(a, w), sum),
-    }
-}
-
-/// Returns the high and low halves of a 256-bit product.
-fn wide_mul(a: u128, b: u128) -> (u128, u128) {
-    const LOW: u128 = 0xffff_ffff_ffff_ffff;
-    let (a1, a0, b1, b0) = (a >> 64, a & LOW, b >> 64, b & LOW);
-    // Schoolbook on 64-bit halves: no partial product or carry sum exceeds 128 bits.
-    let low = a0.wrapping_mul(b0);
-    let middle = a1.wrapping_mul(b0).wrapping_add(low >> 64);
-    let other = a0.wrapping_mul(b1).wrapping_add(middle & LOW);
-    let high = a1.wrapping_mul(b1).wrapping_add(middle >> 64).wrapping_add(other >> 64);
-    (high, (other << 64) | (low & LOW))
-}
-
-/// Divides a 256-bit number by `divisor`, one bit at a time. Where `high < divisor`, as it is for
-/// `a * w` with `w <= divisor`, the quotient fits.
-fn divide((high, low): (u128, u128), divisor: u128) -> (u128, u128) {
-    let mut remainder = high;
-    let mut quotient = 0_u128;
-    for bit in (0..128_u32).rev() {
-        let carried = remainder >> 127 == 1;
-        remainder = (remainder << 1) | (low.wrapping_shr(bit) & 1);
-        quotient <<= 1;
-        if carried || remainder >= divisor {
-            remainder = remainder.wrapping_sub(divisor);
-            quotient |= 1;
-        }
-    }
-    (quotient, remainder)
-}
-
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    reason = "a test that wraps fails, and names lengths by cast"
+)]
 mod tests {
     use proptest::prelude::*;
 
@@ -220,8 +259,10 @@ mod tests {
         let big = u128::MAX / 3;
         let result = shares(u128::MAX, &[big, big, big]);
         assert_eq!(result, [big, big, big], "u128::MAX is divisible by three");
-        assert_eq!(wide_mul(u128::MAX, u128::MAX), (u128::MAX - 1, 1));
-        assert_eq!(divide((u128::MAX - 1, 1), u128::MAX), (u128::MAX, 0));
+        let (whole, rest) = ((u128::MAX - 1) / 3, u128::MAX - 1);
+        let rate = Rate { whole: 0, rest, sum: u128::MAX };
+        assert_eq!(rate.times(3), Some((2, u128::MAX - 3)), "a product of 130 bits was cut");
+        assert_eq!(shares(rest, &[whole, u128::MAX - whole]), [whole, rest - whole]);
     }
 
     proptest! {
@@ -238,8 +279,11 @@ mod tests {
             let sum: u128 = weights.iter().sum();
             if sum > 0 {
                 for (share, weight) in result.shares.iter().zip(&weights) {
-                    let (floor, remainder) = mul_div(amount, *weight, sum);
-                    prop_assert!(*share == floor || (remainder > 0 && *share == floor + 1));
+                    let product = U256::from(amount) * U256::from(*weight);
+                    let floor = u128::try_from(product / U256::from(sum)).unwrap();
+                    let remainder = product % U256::from(sum);
+                    let up = remainder > 0 && *share == floor + 1;
+                    prop_assert!(*share == floor || up, "a share is a unit off");
                 }
             }
         }
@@ -266,9 +310,49 @@ mod tests {
         }
 
         #[test]
-        fn the_wide_and_the_narrow_division_agree(a in any::<u64>(), w in any::<u64>(), d in 1_u64..) {
-            let (a, w, d) = (u128::from(a), u128::from(w % d), u128::from(d));
-            prop_assert_eq!(divide(wide_mul(a, w), d), mul_div(a, w, d));
+        fn the_wide_and_the_narrow_division_agree(
+            amount in any::<u64>(),
+            weights in proptest::collection::vec(0_u128..1 << 60, 1..20),
+            shift in 0_u32..60,
+        ) {
+            // A common factor of all weights changes nothing but the width of the products.
+            let wide: Vec<u128> = weights.iter().map(|w| w << shift).collect();
+            let amount = u128::from(amount) << 40;
+            prop_assert_eq!(shares(amount, &wide), shares(amount, &weights));
         }
+
+        #[test]
+        fn one_payee_who_takes_several_identities_gains_less_than_a_unit_for_each(
+            amount in 0_u128..100_000,
+            weights in proptest::collection::vec(0_u128..1_000, 1..20),
+            parts in proptest::collection::vec(0_u128..400, 1..10),
+        ) {
+            let together: Vec<u128> =
+                weights.iter().copied().chain([parts.iter().sum()]).collect();
+            let apart: Vec<u128> = weights.iter().chain(&parts).copied().collect();
+            let one = shares(amount, &together)[weights.len()];
+            let many: u128 = shares(amount, &apart)[weights.len()..].iter().sum();
+            prop_assert!(many <= one + parts.len() as u128, "splitting up pays");
+        }
+    }
+
+    #[test]
+    fn a_large_input_gives_the_same_for_any_number_of_threads() {
+        let payees = u128::try_from(PAYEES_PER_PART).unwrap() * 3 + 17;
+        let weights: Vec<u128> = (0..payees).map(|w| w * 7_919 % 1_009).collect();
+        let keys: Vec<u128> = (0..payees).rev().collect();
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| apportion(9_999_999_999, &weights, &keys)).unwrap()
+        };
+        let one = with(1);
+        assert_eq!(one, with(2));
+        assert_eq!(one, with(5));
+        // The same payees in pieces small enough to be taken at once, by the exact formula.
+        let sum: u128 = weights.iter().sum();
+        let exact = |w: u128| 9_999_999_999 * w / sum;
+        let near = |(share, w): (&u128, &u128)| *share == exact(*w) || *share == exact(*w) + 1;
+        assert!(one.shares.iter().zip(&weights).all(near));
+        assert_eq!(one.shares.iter().sum::<u128>(), 9_999_999_999);
     }
 }

@@ -3,13 +3,15 @@
 //! Comes in: what the acts found. Goes out: canonical bytes, their digest, and the seed that breaks
 //! ties. Never: a parameter that an auditor would have to guess.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::{ObjectRef, Period, PoolId, Terms};
+use super::{ObjectRef, Override, Period, PoolId, RuleSet};
 use crate::{
     digest::{CanonicalError, Sha3Digest, Sha256, canonical},
     instant::{Date, Instant},
-    money::{Amount, Currency},
+    money::{Accrual, Amount, Currency},
     party::{InstitutionId, ResearcherId},
     purpose::Purpose,
 };
@@ -17,7 +19,7 @@ use crate::{
 /// Everything a settlement rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
-    /// The format, 1.
+    /// The format, 2.
     pub format: u32,
     /// The pool.
     pub pool: PoolId,
@@ -25,18 +27,33 @@ pub struct Inputs {
     pub period: Period,
     /// The datasets that the pool pays for, sorted.
     pub datasets: Vec<String>,
+    /// What its money may pay for; empty for anything.
+    pub purposes: Vec<Purpose>,
     /// How it pays.
     pub rules: Rules,
     /// The new funds, by commit.
     pub funded: Vec<FundedInput>,
     /// What the settlement before could not give out.
-    pub returned: Amount,
+    pub returned: Accrual,
     /// The versions whose rosters are read, by dataset and version.
     pub versions: Vec<VersionInput>,
     /// The questions that count, by commit.
     pub queries: Vec<QueryInput>,
     /// The commits of questions that repeat a counted one, and so do not count.
     pub repeats: Vec<u64>,
+    /// The commits of questions for a purpose that the pool's money may not pay for.
+    pub other_purpose: Vec<u64>,
+    /// Institutions related to those that asked, by commit.
+    pub related: Vec<RelatedInput>,
+    /// The steward's decisions since the settlement before, by commit. A question that one excludes
+    /// stands in none of the lists above, and neither do its repeats.
+    pub overrides: Vec<OverrideInput>,
+    /// What is known of the people who are paid ([`super::PayeeLine`]), where anything is.
+    pub payees: Option<ObjectRef>,
+    /// The new records ([`super::NewDataLine`]), where the rules pay for them.
+    pub new_data: Option<ObjectRef>,
+    /// The values of contributors' records for a model, where the rules pay for them.
+    pub value: Option<ValueInput>,
     /// The lines whose closing balances are this settlement's opening ones.
     pub opening: Option<OpeningInput>,
     /// SHA3-256 of the canonical bytes of all other members: fixed only when all inputs are.
@@ -46,15 +63,12 @@ pub struct Inputs {
 /// How a settlement computes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
-    /// The method, `almoner-reward/v1`.
+    /// The method, `almoner-reward/v2`.
     pub method: String,
     /// The currency.
     pub currency: Currency,
-    /// The pool's own terms.
-    #[serde(flatten)]
-    pub terms: Terms,
-    /// Millionths of a minor unit in a minor unit.
-    pub accrual_per_minor: u32,
+    /// The pool's own rule set.
+    pub set: RuleSet,
     /// Share units of one question of price 1.
     pub units_per_query: u64,
     /// How ties and remainders are settled.
@@ -62,24 +76,17 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Makes the rules of this version of the engine under a pool's terms.
-    pub fn new(currency: Currency, terms: Terms) -> Self {
-        let institutions = if terms.institution_ppm == 0 {
-            ""
-        } else {
-            "; the institutions' part comes first, rounded down; theirs tie by \
-             SHA3-256(seed || institution)"
-        };
+    /// Makes the rules of this version of the engine under a pool's rule set.
+    pub fn new(currency: Currency, set: RuleSet) -> Self {
         Self {
-            method: "almoner-reward/v1".to_owned(),
+            method: "almoner-reward/v2".to_owned(),
             currency,
-            accrual_per_minor: 1_000_000,
+            set,
             units_per_query: UNITS_PER_QUERY,
-            rounding: format!(
-                "largest remainders; ties by SHA3-256(seed || contributor) ascending; layers tie in \
-                 the order base, usage{institutions}"
-            ),
-            terms,
+            rounding: "largest remainders in grains; ties by SHA3-256(seed || payee) ascending; \
+                       layers, parts and tranches tie in their order; fee, reserve, tax and caps \
+                       round down"
+                .to_owned(),
         }
     }
 
@@ -158,6 +165,39 @@ impl QueryInput {
     }
 }
 
+/// A relation between an institution that asks and one that has records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelatedInput {
+    /// The institution that asks.
+    pub payer: InstitutionId,
+    /// The institution whose records its questions do not count.
+    pub institution: InstitutionId,
+    /// Its ledger entry.
+    pub entry: Sha256,
+}
+
+/// A decision of the steward.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideInput {
+    /// The pool commit.
+    pub commit: u64,
+    /// Its ledger entry.
+    pub entry: Sha256,
+    /// What is changed.
+    pub act: Override,
+}
+
+/// Values that were computed and recorded before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueInput {
+    /// The value commit.
+    pub commit: u64,
+    /// Its ledger entry.
+    pub entry: Sha256,
+    /// Contributors and their values.
+    pub object: ObjectRef,
+}
+
 /// Where opening balances come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpeningInput {
@@ -168,6 +208,12 @@ pub struct OpeningInput {
     /// Its institutions' lines, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub institution_lines: Option<ObjectRef>,
+    /// What people may not draw yet ([`super::Held`]), where there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<ObjectRef>,
+    /// What the platform carries, where the rules give it a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Accrual>,
 }
 
 impl Inputs {
@@ -175,6 +221,14 @@ impl Inputs {
     pub fn seeded(mut self) -> Result<Self, CanonicalError> {
         self.seed = self.compute_seed()?;
         Ok(self)
+    }
+
+    /// Returns the institutions whose records a question does not count: the one that asks, and those
+    /// related to it; none where the rules count all.
+    pub fn payer<'a>(&'a self, asked: &'a QueryInput) -> BTreeSet<&'a InstitutionId> {
+        let asks = asked.institution.as_ref().filter(|_| self.rules.set.exclude_payer);
+        let related = self.related.iter().filter(|relation| Some(&relation.payer) == asks);
+        asks.into_iter().chain(related.map(|relation| &relation.institution)).collect()
     }
 
     /// Returns the canonical bytes: the object that is stored under their digest.

@@ -1,25 +1,28 @@
-//! The institutions' part of a settlement: apportioned by what their released rows weigh, paid and
-//! carried as people's parts are.
+//! The accounts of institutions and of the platform: what they earned, are paid and carry.
 //!
-//! Comes in: [`Inputs`], the part, rosters, the lines of the settlement before. Goes out: one line an
-//! institution, their sums, and the Parquet object that holds them. Never: a millionth of a minor
-//! unit that is nobody's, or an institution whose balance is left behind.
+//! Comes in: their parts of what contributors earned, and the lines of the settlement before. Goes out:
+//! one line an institution, their sums, and the Parquet object that holds them. Never: an institution
+//! whose balance is left behind.
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, StringArray};
 use bytes::Bytes;
 
 use super::{
-    Inputs, Line,
+    Held, Inputs, InstitutionTotals, Line,
     line::{self, Ints, Texts, read_table, write_table},
-    pool::InstitutionTotals,
-    settle::{Error, Layer, base_weight, layer, pay, ranks},
+    settle::{
+        Error,
+        accounts::{pay, small},
+        parts::{Parts, total},
+        roster::Holdings,
+    },
 };
 use crate::{
-    money::{Accrual, Amount},
+    money::{Accrual, Amount, Currency},
     party::InstitutionId,
 };
 
@@ -28,7 +31,7 @@ use crate::{
 pub struct InstitutionLine {
     /// Who.
     pub institution: InstitutionId,
-    /// The sum of rows times quality over its people in the versions that the base layer pays for.
+    /// The sum of records times quality over its people in the versions that the base layer pays for.
     pub weight: u128,
     /// Accrued, in millionths of a minor unit.
     pub accrued_micro: i64,
@@ -45,48 +48,47 @@ pub struct InstitutionLine {
 pub struct Lines {
     /// One a contributor, sorted.
     pub people: Vec<Line>,
-    /// One an institution, sorted; none where the pool's terms give institutions no part.
+    /// One an institution, sorted; none where the rules give institutions no part.
     pub institutions: Vec<InstitutionLine>,
+    /// What people may not draw yet, sorted.
+    pub held: Vec<Held>,
 }
 
-/// The institutions' part given out.
-pub(super) struct Part {
-    pub(super) lines: Vec<InstitutionLine>,
-    pub(super) totals: InstitutionTotals,
-    /// What had no institution to go to.
-    pub(super) unallocated: Amount,
-}
+/// The lines of institutions, and their sums.
+pub(super) type Shared = (Vec<InstitutionLine>, InstitutionTotals);
 
-/// Gives out the institutions' part: by weight, exactly, ties by the seed; what reaches the minimum is
-/// paid, what does not is carried.
-pub(super) fn share(
+/// Settles the accounts of institutions: of all that are in a version read, and of those that bring
+/// something along; `None` where the rules give them no part and nobody brings anything.
+pub(super) fn settle(
     inputs: &Inputs,
-    part: Amount,
-    rosters: &[RecordBatch],
+    holdings: &Holdings,
+    parts: &Parts,
     opening: &[InstitutionLine],
-) -> Result<Part, Error> {
-    let mut weights = weights(inputs, rosters)?;
-    let before: BTreeMap<&InstitutionId, i64> =
-        opening.iter().map(|l| (&l.institution, l.closing_micro)).collect();
-    for line in opening.iter().filter(|l| l.closing_micro != 0) {
-        weights.entry(line.institution.clone()).or_default();
+) -> Result<Option<Shared>, Error> {
+    let brings = |line: &&InstitutionLine| line.closing_micro != 0;
+    let currency = inputs.rules.currency;
+    if inputs.rules.set.split.institution_bps == 0 && !opening.iter().any(|line| brings(&line)) {
+        return Ok(None);
     }
-    let ids: Vec<&str> = weights.keys().map(InstitutionId::as_str).collect();
-    let ranks = ranks(inputs, &ids);
-    let all: Vec<u128> = weights.values().copied().collect();
-    let Layer { micro, unallocated } = layer(part, &all, &ranks)?;
-    let minimum = i64::try_from(inputs.rules.terms.minimum.minor()).unwrap_or(i64::MAX);
-    let lines = weights
-        .iter()
-        .zip(micro)
-        .map(|((institution, weight), accrued_micro)| {
-            let opening_micro = before.get(institution).copied().unwrap_or_default();
+    let weights = holdings.weights()?;
+    let mut accounts: BTreeMap<&InstitutionId, (u128, i64, i64)> = BTreeMap::new();
+    for (institution, (weight, micro)) in
+        holdings.institutions.iter().zip(weights.iter().zip(&parts.by_institution))
+    {
+        accounts.insert(institution, (*weight, small(*micro, "institution's share")?, 0));
+    }
+    for line in opening.iter().filter(brings) {
+        accounts.entry(&line.institution).or_default().2 = line.closing_micro;
+    }
+    let lines = accounts
+        .into_iter()
+        .map(|(institution, (weight, accrued_micro, opening_micro))| {
             let balance = opening_micro.checked_add(accrued_micro);
-            let (paid_minor, closing_micro) =
-                pay(balance.ok_or(Error::Overflow("balance"))?, minimum)?;
+            let balance = balance.ok_or(Error::Overflow("balance"))?;
+            let (paid_minor, closing_micro) = pay(balance, inputs.rules.set.minimum_minor)?;
             Ok(InstitutionLine {
                 institution: institution.clone(),
-                weight: *weight,
+                weight,
                 accrued_micro,
                 opening_micro,
                 closing_micro,
@@ -94,37 +96,41 @@ pub(super) fn share(
             })
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    let total = |cell: fn(&InstitutionLine) -> i64| {
+    let sum = |cell: fn(&InstitutionLine) -> i64| {
         let cells = lines.iter().map(|l| i128::from(cell(l)));
         cells.into_iter().try_fold(0_i128, i128::checked_add).ok_or(Error::Overflow("total"))
     };
-    let currency = part.currency();
+    let accrual = |micro| Accrual::new(micro, currency);
+    let part = total(parts.by_institution.iter().copied().chain([parts.nobodys]))?;
     let totals = InstitutionTotals {
-        part,
-        opening: Accrual::new(total(|l| l.opening_micro)?, currency),
-        accrued: Accrual::new(total(|l| l.accrued_micro)?, currency),
-        paid: Amount::new(total(|l| l.paid_minor)?, currency),
-        carried: Accrual::new(total(|l| l.closing_micro)?, currency),
+        part: exact(part, currency)?,
+        opening: accrual(sum(|l| l.opening_micro)?),
+        accrued: accrual(sum(|l| l.accrued_micro)?),
+        paid: Amount::new(sum(|l| l.paid_minor)?, currency),
+        carried: accrual(sum(|l| l.closing_micro)?),
     };
-    Ok(Part { lines, totals, unallocated })
+    Ok(Some((lines, totals)))
 }
 
-/// Returns what each institution's rows weigh in the versions that the base layer pays for.
-fn weights(
-    inputs: &Inputs,
-    rosters: &[RecordBatch],
-) -> Result<BTreeMap<InstitutionId, u128>, Error> {
-    let mut weights: BTreeMap<InstitutionId, u128> = BTreeMap::new();
-    for (_, roster) in inputs.versions.iter().zip(rosters).filter(|(version, _)| version.base) {
-        let institution = Texts::of(roster, "institution")?;
-        let (rows, quality) = (Ints::of(roster, "rows")?, Ints::of(roster, "quality_ppm")?);
-        for row in 0..roster.num_rows() {
-            let sum = weights.entry(institution.institution(row)?).or_default();
-            let weight = base_weight(&rows, &quality, row)?;
-            *sum = sum.checked_add(weight).ok_or(Error::Overflow("institution's weight"))?;
-        }
+/// Settles the platform's account: whole minor units are paid at once; `None` where the rules give it
+/// no part and it brings nothing along.
+pub(super) fn platform(inputs: &Inputs, parts: &Parts) -> Result<Option<InstitutionTotals>, Error> {
+    let currency = inputs.rules.currency;
+    let before = inputs.opening.as_ref().and_then(|opening| opening.platform);
+    let opening = before.unwrap_or(Accrual::new(0, currency));
+    if inputs.rules.set.split.platform_bps == 0 && opening.micro() == 0 {
+        return Ok(None);
     }
-    Ok(weights)
+    let part = exact(total(parts.by_payee.iter().map(|[_, _, platform]| *platform))?, currency)?;
+    let balance = opening.plus(part)?;
+    let paid = balance.whole();
+    let carried = balance.minus(paid.to_accrual()?)?;
+    Ok(Some(InstitutionTotals { part, opening, accrued: part, paid, carried }))
+}
+
+fn exact(micro: u128, currency: Currency) -> Result<Accrual, Error> {
+    let micro = i128::try_from(micro).map_err(|_| Error::Overflow("total"))?;
+    Ok(Accrual::new(micro, currency))
 }
 
 /// Writes institutions' lines as Parquet.

@@ -1,27 +1,33 @@
 //! The double-entry journal of a pool: every act as postings that sum to zero.
 //!
-//! Comes in: a [`Pool`] and, for the private form, the lines of its settlements. Goes out: hledger,
-//! beancount or CSV text. Never: a transaction that does not balance, or a person's name.
+//! Comes in: a [`Pool`], what its payouts moved, and, for the private form, the lines of its settlements.
+//! Goes out: hledger, ledger, beancount or CSV text. Never: a transaction that does not balance, an
+//! account that a fraction turned negative, or a person's name.
 //!
-//! What institutions earn and are paid has accounts of its own beside people's, where the pool's terms
-//! give them a part.
+//! What people and institutions earn accrues in millionths; the books have whole minor units. An accrued
+//! account holds the whole units of what is carried, rounded down once at each settlement, so that it is
+//! never below zero; the fractions stay in the pool's account until they are whole.
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
-use std::{collections::BTreeMap, fmt::Write as _};
+mod write;
 
-use super::{Lines, Pool, PoolId, Totals, proof::leaf_hash};
+use std::collections::BTreeMap;
+
+use super::{Lines, Pool, PoolId, Settled, proof::leaf_hash};
 use crate::{
     digest::{Sha256, hex},
     instant::{Date, Instant},
-    money::{self, Amount},
+    money::{self, Accrual, Amount, Currency},
     party::InstitutionId,
+    payee::PayeeId,
 };
 
-/// A journal in order of date and commit.
+/// A journal in order of time and commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
     pool: PoolId,
+    currency: Currency,
     transactions: Vec<Transaction>,
 }
 
@@ -30,7 +36,9 @@ pub struct Journal {
 pub struct Transaction {
     /// When.
     pub time: Instant,
-    /// The pool commit.
+    /// The sequence of the vault in which its commit stands.
+    pub sequence: &'static str,
+    /// The commit.
     pub commit: u64,
     /// The ledger entry.
     pub entry: Sha256,
@@ -40,11 +48,41 @@ pub struct Transaction {
     pub postings: Vec<(String, Amount)>,
 }
 
+/// What an order to the bank, or an answer of it, moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// When.
+    pub time: Instant,
+    /// The commit of `vault/payouts`.
+    pub commit: u64,
+    /// The ledger entry.
+    pub entry: Sha256,
+    /// What happened to the payments.
+    pub step: Step,
+    /// The payments: the settlement that owes each, whom, and minor units of the pool's currency.
+    pub payments: Vec<(u64, PayeeId, i64)>,
+}
+
+/// What happened to payments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The bank was told to pay.
+    Ordered,
+    /// The bank took the money from the account.
+    Booked,
+    /// Money that it had taken came back.
+    Returned,
+    /// The bank gave an order back and had not booked it.
+    Recalled,
+}
+
 /// How a journal is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Dialect {
     /// hledger, each posting with the balance it leads to
     Hledger,
+    /// ledger, each posting with the balance it leads to
+    Ledger,
     /// beancount, zero tolerance, with closing balances
     Beancount,
     /// CSV, one posting a row
@@ -58,8 +96,16 @@ pub enum Error {
     #[error(transparent)]
     Money(#[from] money::Error),
     /// A transaction does not sum to zero.
-    #[error("pool commit {0} does not sum to zero")]
-    Unbalanced(u64),
+    #[error("{sequence} commit {commit} does not sum to zero")]
+    Unbalanced {
+        /// The sequence.
+        sequence: &'static str,
+        /// Its commit.
+        commit: u64,
+    },
+    /// A payment is of a settlement whose lines do not hold its payee.
+    #[error("payouts commit {0} pays somebody whom the settlement does not")]
+    Stranger(u64),
     /// The text could not be written.
     #[error("the journal could not be written")]
     Write(#[from] csv::Error),
@@ -71,85 +117,115 @@ pub enum Error {
 impl Journal {
     /// Makes the public journal: people are one account, and institutions another.
     pub fn public(pool: &Pool) -> Result<Self, Error> {
-        Self::new(pool, |_| None)
+        Self::of(pool, None, &[])
     }
 
     /// Makes the private journal: each payment to a person has its own payable account, numbered by
     /// its line in the settlement, and each institution has one by its name. `lines` gives the lines of
     /// the settlement of a commit.
     pub fn private(pool: &Pool, lines: &BTreeMap<u64, Lines>) -> Result<Self, Error> {
-        Self::new(pool, |commit| lines.get(&commit))
+        Self::of(pool, Some(lines), &[])
     }
 
-    fn new<'a>(pool: &Pool, lines: impl Fn(u64) -> Option<&'a Lines>) -> Result<Self, Error> {
+    /// Makes the journal with what its payouts moved; public without `lines`, private with them.
+    pub fn of(
+        pool: &Pool,
+        lines: Option<&BTreeMap<u64, Lines>>,
+        movements: &[Movement],
+    ) -> Result<Self, Error> {
         let id = pool.id();
-        let name = capitalised(id.as_str());
-        let (bank, held) = ("Assets:Bank".to_owned(), format!("Liabilities:Pool:{name}"));
-        let accrued = format!("Liabilities:Accrued:{name}");
-        let payable = format!("Liabilities:Payable:{name}");
-        let fees = format!("Income:Fees:{name}");
+        let accounts = Accounts::of(id);
         let mut transactions = Vec::new();
         for funded in &pool.funded {
             let amount = funded.act.amount;
             transactions.push(Transaction {
                 time: funded.time,
+                sequence: POOLS,
                 commit: funded.commit,
                 entry: leaf_hash(funded.entry.as_bytes()),
                 narration: format!("fund {id}"),
-                postings: vec![(bank.clone(), amount), (held.clone(), negated(amount)?)],
+                postings: vec![
+                    (BANK.to_owned(), amount),
+                    (accounts.pool.clone(), negated(amount)?),
+                ],
             });
         }
-        for settled in &pool.settled {
-            let totals = &settled.act.totals;
-            let earned = totals.accrued.whole();
-            let (commit, time) = (settled.commit, settled.time);
-            let entry = leaf_hash(settled.entry.as_bytes());
-            let mut payables = vec![(accrued.clone(), totals.paid)];
-            match lines(commit) {
-                None => payables.push((payable.clone(), negated(totals.paid)?)),
-                Some(lines) => {
-                    let paying = |(_, line): &(u64, &super::Line)| line.paid_minor != 0;
-                    for (number, line) in (1_u64..).zip(&lines.people).filter(paying) {
-                        let paid = Amount::new(i128::from(line.paid_minor), pool.currency());
-                        let own = format!("{payable}:C{commit}-{number:07}");
-                        payables.push((own, negated(paid)?));
-                    }
-                }
-            }
-            let shared = Shared::of(&name, totals, lines(commit))?;
-            payables.extend(shared.payouts);
-            let period = &settled.act.period;
-            let earnings = vec![
-                (held.clone(), totals.fee.plus(earned)?.plus(shared.earned)?),
-                (fees.clone(), negated(totals.fee)?),
-                (accrued.clone(), negated(earned)?),
-                (shared.account, negated(shared.earned)?),
-            ];
+        for matched in &pool.matched {
+            let total = matched.act.total(pool.currency())?;
             transactions.push(Transaction {
-                time,
-                commit,
-                entry,
-                narration: format!("settle {id} {period}: fee and rewards"),
-                postings: earnings,
+                time: matched.time,
+                sequence: POOLS,
+                commit: matched.commit,
+                entry: leaf_hash(matched.entry.as_bytes()),
+                narration: format!("match {id} {}", matched.act.period),
+                postings: vec![(accounts.pool.clone(), total), (BANK.to_owned(), negated(total)?)],
             });
+        }
+        let mut carried = Carried::zero(pool.currency());
+        for settled in &pool.settled {
+            let own = lines.and_then(|lines| lines.get(&settled.commit));
+            let (earnings, payouts) =
+                carried.settle(&accounts, settled.commit, &settled.act, own)?;
+            let period = &settled.act.period;
+            for (what, postings) in [("fee and rewards", earnings), ("payouts", payouts)] {
+                transactions.push(Transaction {
+                    time: settled.time,
+                    sequence: POOLS,
+                    commit: settled.commit,
+                    entry: leaf_hash(settled.entry.as_bytes()),
+                    narration: format!("settle {id} {period}: {what}"),
+                    postings,
+                });
+            }
+        }
+        for movement in movements {
             transactions.push(Transaction {
-                time,
-                commit,
-                entry,
-                narration: format!("settle {id} {period}: payouts"),
-                postings: payables,
+                time: movement.time,
+                sequence: PAYOUTS,
+                commit: movement.commit,
+                entry: movement.entry,
+                narration: format!("{} {id}", movement.step.words()),
+                postings: accounts.moved(movement, lines, pool.currency())?,
             });
         }
         for transaction in &mut transactions {
             transaction.postings.retain(|(_, amount)| amount.minor() != 0);
             // INVARIANT: every transaction sums to zero.
-            if sum(pool, transaction)?.minor() != 0 {
-                return Err(Error::Unbalanced(transaction.commit));
+            if transaction.sum(pool.currency())?.minor() != 0 {
+                let Transaction { sequence, commit, .. } = *transaction;
+                return Err(Error::Unbalanced { sequence, commit });
             }
         }
         transactions.retain(|t| !t.postings.is_empty());
-        transactions.sort_by_key(|t| (t.time.date(), t.commit));
-        Ok(Self { pool: id.clone(), transactions })
+        // Within a second the pool's acts come first: what they owe is what is paid.
+        transactions.sort_by_key(|t| (t.time, t.sequence != POOLS, t.commit));
+        Ok(Self { pool: id.clone(), currency: pool.currency(), transactions })
+    }
+
+    /// Returns the journal of some days, both in it: what came before is one transaction of opening
+    /// balances, so that it balances as the whole does.
+    pub fn between(&self, from: Option<Date>, to: Option<Date>) -> Result<Self, Error> {
+        let date = |t: &Transaction| t.time.date();
+        let within = self.transactions.iter().filter(|t| to.is_none_or(|to| date(t) <= to));
+        let (before, mut transactions): (Vec<Transaction>, Vec<Transaction>) =
+            within.cloned().partition(|t| from.is_some_and(|from| date(t) < from));
+        if let (Some(last), Some(from)) = (before.last(), from) {
+            let earlier = Self { transactions: before.clone(), ..self.clone() };
+            let opening = Transaction {
+                time: Instant::midnight(from),
+                narration: format!("opening balances of {}", self.pool),
+                postings: earlier
+                    .balances()?
+                    .into_iter()
+                    .filter(|(_, balance)| balance.minor() != 0)
+                    .map(|(account, balance)| (account.to_owned(), balance))
+                    .collect(),
+                ..last.clone()
+            };
+            transactions.insert(0, opening);
+        }
+        transactions.retain(|t| !t.postings.is_empty());
+        Ok(Self { transactions, ..self.clone() })
     }
 
     /// Returns the transactions.
@@ -165,146 +241,202 @@ impl Journal {
         }
         Ok(balances)
     }
+}
 
-    /// Writes the journal.
-    pub fn write(&self, dialect: Dialect) -> Result<String, Error> {
-        match dialect {
-            Dialect::Hledger => self.hledger(),
-            Dialect::Beancount => self.beancount(),
-            Dialect::Csv => self.csv(),
-        }
-    }
-
-    fn hledger(&self) -> Result<String, Error> {
-        let balances = self.balances()?;
-        let mut out = format!("; almoner: journal of pool {}\n", self.pool);
-        if let Some(amount) = balances.values().next() {
-            let sample = Amount::new(0, amount.currency());
-            let point = if sample.currency().exponent() == 0 { "." } else { "" };
-            let _ = writeln!(out, "commodity {}{point} {}", sample.decimal(), sample.currency());
-        }
-        for account in balances.keys() {
-            let _ = writeln!(out, "account {account}");
-        }
-        let mut running = BTreeMap::new();
-        for t in &self.transactions {
-            let _ = writeln!(out, "\n{} * {}  ; entry:{}", t.time.date(), t.narration, t.entry);
-            for (account, amount) in &t.postings {
-                let balance = post(&mut running, account, *amount)?;
-                let _ = writeln!(out, "    {account}  {} = {}", money(*amount), money(balance));
-            }
-        }
-        Ok(out)
-    }
-
-    fn beancount(&self) -> Result<String, Error> {
-        let balances = self.balances()?;
-        let mut out = format!("option \"title\" \"almoner: journal of pool {}\"\n", self.pool);
-        let Some((first, last)) = self.span() else { return Ok(out) };
-        if let Some(currency) = balances.values().next().map(|a| a.currency()) {
-            let _ = writeln!(out, "option \"operating_currency\" \"{currency}\"");
-            let _ = writeln!(out, "option \"inferred_tolerance_default\" \"{currency}:0\"");
-            for account in balances.keys() {
-                let _ = writeln!(out, "{first} open {account} {currency}");
-            }
-        }
-        for t in &self.transactions {
-            let _ = writeln!(
-                out,
-                "\n{} * \"{}\"\n  entry: \"{}\"",
-                t.time.date(),
-                t.narration,
-                t.entry
-            );
-            for (account, amount) in &t.postings {
-                let _ = writeln!(out, "  {account}  {}", money(*amount));
-            }
-        }
-        // An assertion holds at the beginning of its day.
-        let after = last.succ_opt().ok_or(Error::Date)?;
-        out.push('\n');
-        for (account, balance) in &balances {
-            let _ = writeln!(
-                out,
-                "{after} balance {account}  {} ~ 0 {}",
-                balance.decimal(),
-                balance.currency()
-            );
-        }
-        Ok(out)
-    }
-
-    fn csv(&self) -> Result<String, Error> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record([
-            "date",
-            "time",
-            "commit",
-            "entry",
-            "narration",
-            "account",
-            "side",
-            "minor",
-            "amount",
-            "currency",
-        ])?;
-        for t in &self.transactions {
-            for (account, amount) in &t.postings {
-                let side = if amount.minor() < 0 { "credit" } else { "debit" };
-                let absolute = if amount.minor() < 0 { negated(*amount)? } else { *amount };
-                writer.write_record([
-                    t.time.date().to_string().as_str(),
-                    t.time.to_string().as_str(),
-                    t.commit.to_string().as_str(),
-                    t.entry.to_string().as_str(),
-                    t.narration.as_str(),
-                    account,
-                    side,
-                    amount.minor().to_string().as_str(),
-                    absolute.decimal().as_str(),
-                    amount.currency().code(),
-                ])?;
-            }
-        }
-        let bytes = writer.into_inner().map_err(|e| csv::Error::from(e.into_error()))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    fn span(&self) -> Option<(Date, Date)> {
-        Some((self.transactions.first()?.time.date(), self.transactions.last()?.time.date()))
+impl Transaction {
+    fn sum(&self, currency: Currency) -> Result<Amount, money::Error> {
+        super::pool::sum(currency, self.postings.iter().map(|(_, amount)| *amount))
     }
 }
 
-/// What a settlement books for institutions.
-struct Shared {
-    /// The account of what they have earned and are not paid.
-    account: String,
-    earned: Amount,
-    payouts: Vec<(String, Amount)>,
+impl Step {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Ordered => "payouts ordered of",
+            Self::Booked => "payouts booked of",
+            Self::Returned => "payouts returned to",
+            Self::Recalled => "payouts given back unbooked to",
+        }
+    }
 }
 
-impl Shared {
-    /// Makes the bookings; without `lines` all institutions are one payable account.
-    fn of(pool: &str, totals: &Totals, lines: Option<&Lines>) -> Result<Self, Error> {
-        // Beside people's accounts, not below them: a balance of an account holds those below it.
-        let account = format!("Liabilities:AccruedInstitutions:{pool}");
-        let payable = format!("Liabilities:PayableInstitutions:{pool}");
-        let Some(sums) = &totals.institutions else {
-            let earned = Amount::zero(totals.paid.currency());
-            return Ok(Self { account, earned, payouts: Vec::new() });
-        };
-        let mut payouts = vec![(account.clone(), sums.paid)];
+const POOLS: &str = "pools";
+const PAYOUTS: &str = "payouts";
+const BANK: &str = "Assets:Bank";
+
+type Postings = Vec<(String, Amount)>;
+
+/// The names of a pool's accounts. Those of institutions stand beside people's, not below them: a
+/// balance of an account holds those below it.
+struct Accounts {
+    pool: String,
+    reserve: String,
+    fees: String,
+    platform: String,
+    accrued: String,
+    accrued_institutions: String,
+    held: String,
+    payable: String,
+    payable_institutions: String,
+    tax: String,
+    transit: String,
+}
+
+impl Accounts {
+    fn of(pool: &PoolId) -> Self {
+        let name = capitalised(pool.as_str());
+        let owed = |what: &str| format!("Liabilities:{what}:{name}");
+        let income = |what: &str| format!("Income:{what}:{name}");
+        Self {
+            pool: owed("Pool"),
+            reserve: owed("Reserve"),
+            fees: income("Fees"),
+            platform: income("Platform"),
+            accrued: owed("Accrued"),
+            accrued_institutions: owed("AccruedInstitutions"),
+            held: owed("Held"),
+            payable: owed("Payable"),
+            payable_institutions: owed("PayableInstitutions"),
+            tax: owed("Tax"),
+            transit: owed("PayoutsInTransit"),
+        }
+    }
+
+    fn person(&self, settlement: u64, line: usize) -> String {
+        format!("{}:C{settlement}-{line:07}", self.payable)
+    }
+
+    fn institution(&self, institution: &InstitutionId) -> String {
+        format!("{}:{}", self.payable_institutions, component(institution))
+    }
+
+    /// Books what an order or an answer moved: one sum of people and one of institutions, or one posting
+    /// a payment where lines are given.
+    fn moved(
+        &self,
+        movement: &Movement,
+        lines: Option<&BTreeMap<u64, Lines>>,
+        currency: Currency,
+    ) -> Result<Postings, Error> {
+        let mut payable: BTreeMap<String, Amount> = BTreeMap::new();
+        let mut total = Amount::zero(currency);
+        for (settlement, payee, minor) in &movement.payments {
+            let amount = Amount::new(i128::from(*minor), currency);
+            total = total.plus(amount)?;
+            let account = match (payee, lines) {
+                (PayeeId::Contributor(_), None) => self.payable.clone(),
+                (PayeeId::Institution(_), None) => self.payable_institutions.clone(),
+                (PayeeId::Institution(institution), Some(_)) => self.institution(institution),
+                (PayeeId::Contributor(person), Some(lines)) => {
+                    let people = lines.get(settlement).map(|lines| lines.people.as_slice());
+                    let place = people.and_then(|people| {
+                        people.binary_search_by(|line| line.contributor.cmp(person)).ok()
+                    });
+                    let place = place.ok_or(Error::Stranger(movement.commit))?;
+                    self.person(*settlement, place.saturating_add(1))
+                }
+            };
+            let sum = payable.entry(account).or_insert_with(|| Amount::zero(currency));
+            *sum = sum.plus(amount)?;
+        }
+        let owed_less = matches!(movement.step, Step::Ordered);
+        let mut postings = Postings::new();
+        let signed = |amount: Amount, debit| if debit { Ok(amount) } else { negated(amount) };
+        match movement.step {
+            Step::Booked => {
+                postings.push((self.transit.clone(), total));
+                postings.push((BANK.to_owned(), negated(total)?));
+                return Ok(postings);
+            }
+            Step::Ordered => postings.push((self.transit.clone(), negated(total)?)),
+            Step::Recalled => postings.push((self.transit.clone(), total)),
+            Step::Returned => postings.push((BANK.to_owned(), total)),
+        }
+        for (account, amount) in payable {
+            postings.push((account, signed(amount, owed_less)?));
+        }
+        Ok(postings)
+    }
+}
+
+/// What is earned and not drawn after the newest settlement, rounded down to whole minor units.
+struct Carried {
+    people: Amount,
+    institutions: Amount,
+    held: Accrual,
+}
+
+impl Carried {
+    fn zero(currency: Currency) -> Self {
+        let zero = Amount::zero(currency);
+        Self { people: zero, institutions: zero, held: Accrual::new(0, currency) }
+    }
+
+    /// Books a settlement: what is earned of the pool's money, then what is drawn of what is earned.
+    fn settle(
+        &mut self,
+        accounts: &Accounts,
+        commit: u64,
+        settled: &Settled,
+        lines: Option<&Lines>,
+    ) -> Result<(Postings, Postings), Error> {
+        let totals = &settled.totals;
+        let currency = totals.paid.currency();
+        let held = self
+            .held
+            .micro()
+            .checked_add(totals.held.micro())
+            .and_then(|held| held.checked_sub(totals.vested.micro()))
+            .ok_or(money::Error::Overflow)?;
+        let held = Accrual::new(held, currency);
+        let shared = totals.institutions.as_ref();
+        let shared_paid = shared.map_or(Amount::zero(currency), |sums| sums.paid);
+        let shared_carried = shared.map_or(Amount::zero(currency), |sums| sums.carried.whole());
+        let platform =
+            totals.platform_account.as_ref().map_or(Amount::zero(currency), |sums| sums.paid);
+        let people = totals.carried.whole();
+        let earned = people.minus(self.people)?.plus(totals.payable)?;
+        let shared_earned = shared_carried.minus(self.institutions)?.plus(shared_paid)?;
+        let holding = held.whole().minus(self.held.whole())?;
+        let mut given = Amount::zero(currency);
+        let mut earnings = Postings::new();
+        for (account, amount) in [
+            (&accounts.fees, totals.fee),
+            (&accounts.reserve, totals.reserve),
+            (&accounts.accrued, earned),
+            (&accounts.held, holding),
+            (&accounts.accrued_institutions, shared_earned),
+            (&accounts.platform, platform),
+        ] {
+            given = given.plus(amount)?;
+            earnings.push((account.clone(), negated(amount)?));
+        }
+        earnings.insert(0, (accounts.pool.clone(), given));
+        let mut payouts = vec![(accounts.accrued.clone(), totals.payable)];
         match lines {
-            None => payouts.push((payable, negated(sums.paid)?)),
+            None => payouts.push((accounts.payable.clone(), negated(totals.paid)?)),
             Some(lines) => {
-                for line in &lines.institutions {
-                    let paid = Amount::new(i128::from(line.paid_minor), sums.paid.currency());
-                    let own = format!("{payable}:{}", component(&line.institution));
-                    payouts.push((own, negated(paid)?));
+                for (number, line) in (1..).zip(&lines.people) {
+                    let paid = Amount::new(i128::from(line.paid_minor), currency);
+                    payouts.push((accounts.person(commit, number), negated(paid)?));
                 }
             }
         }
-        Ok(Self { account, earned: sums.accrued.whole(), payouts })
+        payouts.push((accounts.tax.clone(), negated(totals.tax)?));
+        payouts.push((accounts.accrued_institutions.clone(), shared_paid));
+        match lines {
+            None => {
+                payouts.push((accounts.payable_institutions.clone(), negated(shared_paid)?));
+            }
+            Some(lines) => {
+                for line in &lines.institutions {
+                    let paid = Amount::new(i128::from(line.paid_minor), currency);
+                    payouts.push((accounts.institution(&line.institution), negated(paid)?));
+                }
+            }
+        }
+        *self = Self { people, institutions: shared_carried, held };
+        Ok((earnings, payouts))
     }
 }
 
@@ -322,16 +454,12 @@ fn component(institution: &InstitutionId) -> String {
 
 /// Returns a name as a component of an account, which begins with a capital or a digit. Names of pools
 /// have no capitals, so that two of them never share an account.
-fn capitalised(name: &str) -> String {
+pub(super) fn capitalised(name: &str) -> String {
     let mut name = name.to_owned();
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_uppercase();
     }
     name
-}
-
-fn money(amount: Amount) -> String {
-    format!("{} {}", amount.decimal(), amount.currency())
 }
 
 fn negated(amount: Amount) -> Result<Amount, money::Error> {
@@ -348,161 +476,5 @@ fn post<'a>(
     Ok(*balance)
 }
 
-fn sum(pool: &Pool, transaction: &Transaction) -> Result<Amount, money::Error> {
-    super::pool::sum(pool.currency(), transaction.postings.iter().map(|(_, amount)| *amount))
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::{
-        digest::Sha3Digest,
-        money::Currency,
-        party::SponsorId,
-        reward::{
-            Dated, Funded, ObjectRef, Opened, Period, Settled, Terms, settle,
-            settle::tests::{inputs, roster},
-        },
-    };
-
-    fn dated<T>(commit: u64, day: &str, act: T) -> Dated<T> {
-        Dated { commit, time: Instant::parse(day).unwrap(), entry: format!("e{commit}"), act }
-    }
-
-    fn pool() -> (Pool, Lines) {
-        shared_pool(0)
-    }
-
-    fn shared_pool(institution_ppm: u32) -> (Pool, Lines) {
-        let currency = Currency::parse("EUR").unwrap();
-        let mut inputs = inputs(1_000_100, 300_000, 500, 0);
-        inputs.rules.terms.institution_ppm = institution_ppm;
-        let people = roster(&[("jane-doe", 2, 1), ("john-roe", 1, 1)]);
-        let run = settle(&inputs, &[people], &[], &[], &[]).unwrap();
-        let id = inputs.pool.clone();
-        let object = ObjectRef { path: "o".into(), digest: Sha3Digest::of(b"") };
-        let pool = Pool {
-            opened: dated(
-                1,
-                "2026-10-01",
-                Opened {
-                    pool: id.clone(),
-                    currency,
-                    datasets: vec!["d".into()],
-                    terms: Terms { minimum: Amount::zero(currency), ..inputs.rules.terms },
-                },
-            ),
-            funded: vec![dated(
-                2,
-                "2026-10-02",
-                Funded {
-                    pool: id.clone(),
-                    amount: Amount::new(1_000_100, currency),
-                    sponsor: SponsorId::parse("big-sponsor").unwrap(),
-                    reference: "secret-reference".into(),
-                },
-            )],
-            settled: vec![dated(
-                3,
-                "2027-01-01",
-                Settled {
-                    pool: id,
-                    period: Period::parse("2026-Q4").unwrap(),
-                    funded: vec![2],
-                    inputs: object.clone(),
-                    lines: object.clone(),
-                    leaves: object,
-                    root: Sha256::of(b""),
-                    count: 2,
-                    totals: run.totals,
-                    institution_lines: None,
-                },
-            )],
-        };
-        (pool, Lines { people: run.lines, institutions: run.institutions })
-    }
-
-    #[test]
-    fn the_books_balance_and_the_pool_keeps_what_had_no_one_to_go_to() {
-        let (pool, _) = pool();
-        let journal = Journal::public(&pool).unwrap();
-        let balances = journal.balances().unwrap();
-        let of = |account: &str| balances[account].minor();
-        assert_eq!(of("Assets:Bank"), 1_000_100);
-        assert_eq!(of("Income:Fees:P"), -50_005);
-        assert_eq!(of("Liabilities:Pool:P"), -pool.returned().minor());
-        assert_eq!(of("Liabilities:Payable:P"), -pool.paid().unwrap().minor());
-        assert_eq!(of("Liabilities:Accrued:P"), -1, "a cent is carried, in two parts");
-        assert_eq!(balances.values().map(|a| a.minor()).sum::<i128>(), 0);
-    }
-
-    #[test]
-    fn the_private_journal_has_an_account_a_payment_and_the_same_sums() {
-        let (pool, lines) = pool();
-        let journal = Journal::private(&pool, &BTreeMap::from([(3, lines.clone())])).unwrap();
-        let balances = journal.balances().unwrap();
-        assert_eq!(
-            balances["Liabilities:Payable:P:C3-0000001"].minor(),
-            -i128::from(lines.people[0].paid_minor)
-        );
-        let text = journal.write(Dialect::Csv).unwrap();
-        assert!(text.starts_with("date,time,commit,entry,"));
-    }
-
-    #[test]
-    fn institutions_have_accounts_of_their_own_and_the_books_still_balance() {
-        let (pool, lines) = shared_pool(150_000);
-        let public = Journal::public(&pool).unwrap();
-        let balances = public.balances().unwrap();
-        let sums = pool.settled[0].act.totals.institutions.as_ref().unwrap();
-        assert_eq!(sums.paid.minor(), 142_514, "15 % of 9,500.95, rounded down");
-        assert_eq!(balances["Liabilities:PayableInstitutions:P"].minor(), -142_514);
-        assert_eq!(balances["Liabilities:AccruedInstitutions:P"].minor(), 0, "all of it is paid");
-        assert_eq!(balances["Liabilities:Pool:P"].minor(), -pool.returned().minor());
-        assert_eq!(balances.values().map(|a| a.minor()).sum::<i128>(), 0);
-        let private = Journal::private(&pool, &BTreeMap::from([(3, lines)])).unwrap();
-        let balances = private.balances().unwrap();
-        assert_eq!(balances["Liabilities:PayableInstitutions:P:I"].minor(), -142_514);
-        assert_eq!(balances.values().map(|a| a.minor()).sum::<i128>(), 0);
-    }
-
-    #[test]
-    fn no_two_institutions_share_an_account_whatever_their_names_hold() {
-        let names = ["st-anne", "St-anne", "hexa", "HEXA", "-a", "a", "A", "é b", "HEX41", "hex41"];
-        let accounts: std::collections::BTreeSet<String> =
-            names.iter().map(|n| component(&InstitutionId::parse(n).unwrap())).collect();
-        assert_eq!(accounts.len(), names.len(), "one would be booked what is another's");
-        for account in accounts {
-            assert!(account.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{account}");
-            let first = account.as_bytes()[0];
-            assert!(first.is_ascii_uppercase() || first.is_ascii_digit(), "{account}");
-        }
-    }
-
-    #[test]
-    fn no_dialect_names_a_person_a_sponsor_or_a_payment_reference() {
-        let (pool, lines) = pool();
-        let private = Journal::private(&pool, &BTreeMap::from([(3, lines)])).unwrap();
-        for journal in [Journal::public(&pool).unwrap(), private] {
-            for dialect in [Dialect::Hledger, Dialect::Beancount, Dialect::Csv] {
-                let text = journal.write(dialect).unwrap();
-                for secret in ["jane", "john", "big-sponsor", "secret-reference"] {
-                    assert!(!text.contains(secret));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn hledger_states_each_balance_and_beancount_the_last() {
-        let (pool, _) = pool();
-        let journal = Journal::public(&pool).unwrap();
-        let text = journal.write(Dialect::Hledger).unwrap();
-        assert!(text.contains("commodity 0.00 EUR\n"), "{text}");
-        assert!(text.contains("    Assets:Bank  10001.00 EUR = 10001.00 EUR\n"), "{text}");
-        let text = journal.write(Dialect::Beancount).unwrap();
-        assert!(text.contains("option \"inferred_tolerance_default\" \"EUR:0\"\n"), "{text}");
-        assert!(text.contains("2026-10-02 open Assets:Bank EUR\n"), "{text}");
-        assert!(text.contains("2027-01-02 balance Assets:Bank  10001.00 ~ 0 EUR\n"), "{text}");
-    }
-}
+pub(super) mod tests;

@@ -55,6 +55,12 @@ impl Period {
         Instant::midnight(self.until)
     }
 
+    /// Returns its last day.
+    pub fn last_day(&self) -> Date {
+        // INVARIANT: a period begins before it ends, so that its end has a day before.
+        self.until.pred_opt().unwrap_or(self.from)
+    }
+
     /// Says whether an instant lies in it.
     pub fn contains(&self, instant: Instant) -> bool {
         (self.from()..self.until()).contains(&instant)

@@ -10,12 +10,13 @@ use std::{collections::BTreeMap, fmt};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Period;
+use super::{Matched, Overridden, Period, RuleError, RuleSet, Totals};
 use crate::{
     digest::{Sha3Digest, Sha256},
     instant::Instant,
     money::{self, Accrual, Amount, Currency},
     party::SponsorId,
+    purpose::{Purpose, covers},
 };
 
 /// A pool's name: 1 to 64 of `a-z`, `0-9` and `-`, a letter or digit first.
@@ -63,47 +64,18 @@ impl From<PoolId> for String {
     }
 }
 
-/// How a pool pays: first the fee, of what is new; then the institutions' part, of all that remains;
-/// then the rest to people, in two layers that sum to the whole of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    /// The platform's fee of each cent received, once, in hundredths of a percent, rounded down.
-    pub fee_bps: u32,
-    /// The institutions' part of what remains after the fee, in millionths, rounded down. Like the
-    /// layers, it takes its part again of what an earlier settlement could not give out.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub institution_ppm: u32,
-    /// The part for having contributed, in millionths of what goes to people.
-    pub base_ppm: u32,
-    /// The part for having been used, in millionths of what goes to people.
-    pub usage_ppm: u32,
-    /// The least that is paid out; less than this is carried.
-    pub minimum: Amount,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(ppm: &u32) -> bool {
-    *ppm == 0
-}
-
-/// What is wrong with terms.
+/// What is wrong with the way in which a pool is opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TermsError {
-    /// A fee above the whole.
-    #[error("a fee of {0} bps is more than the whole")]
-    Fee(u32),
-    /// A part of the institutions above the whole.
-    #[error("an institutions' part of {0} ppm is more than the whole")]
-    Institutions(u32),
-    /// The layers are not the whole.
-    #[error("the layers sum to {0} ppm, not to 1000000")]
-    Layers(u64),
-    /// A minimum below zero.
-    #[error("the least payout may not be negative")]
-    Minimum,
+pub enum OpenedError {
+    /// The rule set is no whole.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
     /// No dataset is named.
     #[error("a pool pays for at least one dataset")]
     Datasets,
+    /// A purpose is no permission.
+    #[error("`{0}` says on what conditions data may be used, not what for")]
+    Purpose(Purpose),
 }
 
 /// A pool is opened.
@@ -115,30 +87,29 @@ pub struct Opened {
     pub currency: Currency,
     /// The datasets it pays for, sorted.
     pub datasets: Vec<String>,
+    /// What its money may pay for, sorted; empty for anything.
+    pub purposes: Vec<Purpose>,
     /// How it pays.
-    pub terms: Terms,
+    pub rules: RuleSet,
 }
 
 impl Opened {
-    /// Checks the terms, and sorts the datasets.
-    pub fn check(mut self) -> Result<Self, TermsError> {
-        let terms = &self.terms;
-        let layers = u64::from(terms.base_ppm).saturating_add(u64::from(terms.usage_ppm));
-        if terms.fee_bps > 10_000 {
-            return Err(TermsError::Fee(terms.fee_bps));
-        }
-        if terms.institution_ppm > 1_000_000 {
-            return Err(TermsError::Institutions(terms.institution_ppm));
-        }
-        if layers != 1_000_000 {
-            return Err(TermsError::Layers(layers));
-        }
-        if terms.minimum.minor() < 0 || terms.minimum.currency() != self.currency {
-            return Err(TermsError::Minimum);
-        }
+    /// Checks the rules, and sorts the datasets and purposes.
+    pub fn check(mut self) -> Result<Self, OpenedError> {
+        self.rules = self.rules.check()?;
         self.datasets.sort();
         self.datasets.dedup();
-        if self.datasets.is_empty() { Err(TermsError::Datasets) } else { Ok(self) }
+        self.purposes.sort();
+        self.purposes.dedup();
+        if let Some(other) = self.purposes.iter().find(|purpose| !purpose.is_permission()) {
+            return Err(OpenedError::Purpose(other.clone()));
+        }
+        if self.datasets.is_empty() { Err(OpenedError::Datasets) } else { Ok(self) }
+    }
+
+    /// Says whether the pool's money may pay for a use.
+    pub fn pays_for(&self, purpose: &Purpose) -> bool {
+        self.purposes.is_empty() || self.purposes.iter().any(|granted| covers(granted, purpose))
     }
 }
 
@@ -164,49 +135,6 @@ pub struct ObjectRef {
     pub digest: Sha3Digest,
 }
 
-/// The sums of a settlement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// New funds.
-    pub received: Amount,
-    /// What earlier settlements could not give out; it has paid its fee already.
-    pub returned: Amount,
-    /// The fee on the new funds.
-    pub fee: Amount,
-    /// The pot of the base layer.
-    pub base: Amount,
-    /// The pot of the usage layer.
-    pub usage: Amount,
-    /// What had no one to go to; it stays in the pool.
-    pub unallocated: Amount,
-    /// What contributors brought along from before.
-    pub opening: Accrual,
-    /// What they accrued now.
-    pub accrued: Accrual,
-    /// What is paid.
-    pub paid: Amount,
-    /// What they carry on.
-    pub carried: Accrual,
-    /// The sums of institutions, where the pool's terms give them a part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub institutions: Option<InstitutionTotals>,
-}
-
-/// The sums of a settlement's institutions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InstitutionTotals {
-    /// Their part of the money.
-    pub part: Amount,
-    /// What they brought along from before.
-    pub opening: Accrual,
-    /// What they accrued now.
-    pub accrued: Accrual,
-    /// What is paid.
-    pub paid: Amount,
-    /// What they carry on.
-    pub carried: Accrual,
-}
-
 /// A period is settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
@@ -228,9 +156,12 @@ pub struct Settled {
     pub count: u64,
     /// The sums.
     pub totals: Totals,
-    /// The lines of institutions, one each (Parquet), where the pool's terms give them a part.
+    /// The lines of institutions, one each (Parquet), where the rules give them a part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub institution_lines: Option<ObjectRef>,
+    /// What people may not draw yet (Parquet, [`super::Held`]), where there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<ObjectRef>,
 }
 
 /// One act on a pool.
@@ -241,6 +172,10 @@ pub enum Act {
     Opened(Opened),
     /// It is funded.
     Funded(Funded),
+    /// The steward decides on its next settlement.
+    Overridden(Overridden),
+    /// Its money is added to what was given to other pools.
+    Matched(Matched),
     /// A period of it is settled.
     Settled(Box<Settled>),
 }
@@ -278,6 +213,10 @@ pub struct Pool {
     pub opened: Dated<Opened>,
     /// What came in, in order.
     pub funded: Vec<Dated<Funded>>,
+    /// What the steward decided, in order.
+    pub overridden: Vec<Dated<Overridden>>,
+    /// What left it for other pools, in order.
+    pub matched: Vec<Dated<Matched>>,
     /// What was settled, in order.
     pub settled: Vec<Dated<Settled>>,
 }
@@ -325,11 +264,17 @@ impl Pool {
     }
 
     /// Returns what the newest settlement left in the pool because nobody had a claim to it.
-    pub fn returned(&self) -> Amount {
+    pub fn returned(&self) -> Accrual {
         match self.settled.last() {
             Some(last) => last.act.totals.unallocated,
-            None => Amount::zero(self.currency()),
+            None => Accrual::new(0, self.currency()),
         }
+    }
+
+    /// Returns what the steward decided since the newest settlement.
+    pub fn decided(&self) -> impl Iterator<Item = &Dated<Overridden>> {
+        let since = self.settled.last().map_or(0, |settled| settled.commit);
+        self.overridden.iter().filter(move |decided| decided.commit > since)
     }
 
     /// Returns all that came in.
@@ -337,15 +282,21 @@ impl Pool {
         sum(self.currency(), self.funded.iter().map(|f| f.act.amount))
     }
 
+    /// Returns all that left it for other pools.
+    pub fn matched_out(&self) -> Result<Amount, money::Error> {
+        let total = |matched: &Dated<Matched>| matched.act.total(self.currency());
+        self.matched.iter().try_fold(Amount::zero(self.currency()), |sum, m| sum.plus(total(m)?))
+    }
+
     /// Returns all that was paid out.
     pub fn paid(&self) -> Result<Amount, money::Error> {
         sum(self.currency(), self.settled.iter().map(|s| s.act.totals.paid))
     }
 
-    /// Returns all that was paid to institutions and what they carry; `None` where the terms give them
+    /// Returns all that was paid to institutions and what they carry; `None` where the rules give them
     /// no part.
     pub fn institutions(&self) -> Result<Option<(Amount, Accrual)>, money::Error> {
-        if self.opened.act.terms.institution_ppm == 0 {
+        if self.opened.act.rules.split.institution_bps == 0 {
             return Ok(None);
         }
         let sums = || self.settled.iter().filter_map(|s| s.act.totals.institutions.as_ref());
@@ -388,7 +339,13 @@ pub fn read_pools(commits: &[(u64, Bytes)]) -> Result<BTreeMap<PoolId, Pool>, Po
             Act::Opened(act) => {
                 let opened = Dated { commit, time, entry, act };
                 let id = opened.act.pool.clone();
-                let pool = Pool { opened, funded: Vec::new(), settled: Vec::new() };
+                let pool = Pool {
+                    opened,
+                    funded: Vec::new(),
+                    overridden: Vec::new(),
+                    matched: Vec::new(),
+                    settled: Vec::new(),
+                };
                 if pools.insert(id, pool).is_some() {
                     return Err(wrong("the pool was opened before"));
                 }
@@ -400,13 +357,53 @@ pub fn read_pools(commits: &[(u64, Bytes)]) -> Result<BTreeMap<PoolId, Pool>, Po
                 }
                 pool.funded.push(Dated { commit, time, entry, act });
             }
+            Act::Overridden(act) => {
+                let pool = pools.get_mut(&act.pool).ok_or_else(|| wrong(UNOPENED))?;
+                pool.overridden.push(Dated { commit, time, entry, act });
+            }
+            Act::Matched(act) => {
+                take_match(&mut pools, Dated { commit, time, entry, act }, wrong)?;
+            }
             Act::Settled(act) => {
                 let pool = pools.get_mut(&act.pool).ok_or_else(|| wrong(UNOPENED))?;
+                if !pool.matched.is_empty() {
+                    return Err(wrong("a fund that matches pays nobody else"));
+                }
                 pool.settled.push(Dated { commit, time, entry, act: *act });
             }
         }
     }
     Ok(pools)
+}
+
+/// Takes the money of a match from the fund, and puts it into each pool as one more payment.
+fn take_match(
+    pools: &mut BTreeMap<PoolId, Pool>,
+    matched: Dated<Matched>,
+    wrong: impl Fn(&'static str) -> PoolError,
+) -> Result<(), PoolError> {
+    let Dated { commit, time, ref entry, ref act } = matched;
+    let fund = pools.get(&act.pool).ok_or_else(|| wrong(UNOPENED))?;
+    let left = fund.funds()?.minus(fund.matched_out()?)?.minus(act.total(fund.currency())?)?;
+    if left.minor() < 0 || !fund.settled.is_empty() {
+        return Err(wrong("the fund pays people, or holds less than it gives"));
+    }
+    let sponsor = SponsorId::parse(act.pool.as_str()).map_err(|_| wrong("the fund has no name"))?;
+    for share in act.shares.iter().filter(|share| share.amount.minor() != 0) {
+        let pool = pools.get_mut(&share.pool).ok_or_else(|| wrong(UNOPENED))?;
+        if share.pool == act.pool || share.amount.minor() < 0 {
+            return Err(wrong("it takes from a pool, or gives to the fund"));
+        }
+        if share.amount.currency() != pool.currency() {
+            return Err(wrong("the amount is not in the pool's currency"));
+        }
+        let (sponsor, reference) = (sponsor.clone(), act.reference());
+        let act = Funded { pool: share.pool.clone(), amount: share.amount, sponsor, reference };
+        pool.funded.push(Dated { commit, time, entry: entry.clone(), act });
+    }
+    let fund = pools.get_mut(&act.pool.clone()).ok_or_else(|| wrong(UNOPENED))?;
+    fund.matched.push(matched);
+    Ok(())
 }
 
 const UNOPENED: &str = "the pool was not opened before";
@@ -421,13 +418,8 @@ mod tests {
             pool: PoolId::parse("diabetes-2026").unwrap(),
             currency,
             datasets: vec!["b".into(), "a".into(), "b".into()],
-            terms: Terms {
-                fee_bps: 500,
-                institution_ppm: 0,
-                base_ppm: 300_000,
-                usage_ppm: 700_000,
-                minimum: Amount::new(100, currency),
-            },
+            purposes: vec![],
+            rules: RuleSet::plain(300_000, 700_000),
         }
     }
 
@@ -438,43 +430,34 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_are_not_the_whole_are_refused() {
-        assert_eq!(opened().check().unwrap().datasets, ["a", "b"]);
+    fn a_pool_names_its_datasets_once_and_pays_by_whole_rules_for_uses_alone() {
+        let checked = opened().check().unwrap();
+        assert_eq!(checked.datasets, ["a", "b"]);
         let mut wrong = opened();
-        wrong.terms.base_ppm = 299_999;
-        assert_eq!(
-            wrong.check(),
-            Err(TermsError::Layers(999_999)),
-            "a millionth would be nobody's"
-        );
-        let mut wrong = opened();
-        wrong.terms.fee_bps = 10_001;
-        assert_eq!(wrong.check(), Err(TermsError::Fee(10_001)));
-        let mut wrong = opened();
-        wrong.terms.institution_ppm = 1_000_001;
-        assert_eq!(
-            wrong.check(),
-            Err(TermsError::Institutions(1_000_001)),
-            "institutions would be paid more than there is"
-        );
-        let mut wrong = opened();
-        wrong.terms.minimum = Amount::new(-1, wrong.currency);
-        assert_eq!(wrong.check(), Err(TermsError::Minimum));
+        wrong.rules.fee_bps = 10_001;
+        assert_eq!(wrong.check(), Err(OpenedError::Rules(RuleError::Rate("fee_bps"))));
         let mut wrong = opened();
         wrong.datasets.clear();
-        assert_eq!(wrong.check(), Err(TermsError::Datasets));
+        assert_eq!(wrong.check(), Err(OpenedError::Datasets));
+        let mut wrong = opened();
+        let condition = Purpose::parse("DUO:0000045").unwrap();
+        wrong.purposes = vec![condition.clone()];
+        assert_eq!(
+            wrong.check(),
+            Err(OpenedError::Purpose(condition)),
+            "the pool would pay for nothing"
+        );
     }
 
     #[test]
-    fn terms_without_an_institutions_part_are_written_as_they_always_were() {
-        let text = serde_json::to_string(&opened().terms).unwrap();
-        assert!(!text.contains("institution"), "every entry of before would have other bytes");
-        assert_eq!(serde_json::from_str::<Terms>(&text).unwrap(), opened().terms);
-        let mut shared = opened().terms;
-        shared.institution_ppm = 150_000;
-        let text = serde_json::to_string(&shared).unwrap();
-        assert!(text.contains("\"institution_ppm\":150000"), "the book would not say it: {text}");
-        assert_eq!(serde_json::from_str::<Terms>(&text).unwrap(), shared);
+    fn restricted_money_pays_for_what_its_purposes_cover() {
+        let health = Purpose::parse("DUO:0000006").unwrap();
+        let ancestry = Purpose::parse("DUO:0000011").unwrap();
+        let mut pool = opened();
+        assert!(pool.pays_for(&ancestry), "money without a purpose is for any");
+        pool.purposes = vec![health.clone()];
+        assert!(pool.pays_for(&health));
+        assert!(!pool.pays_for(&ancestry), "restricted money would pay for another purpose");
     }
 
     #[test]

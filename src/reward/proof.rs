@@ -4,7 +4,7 @@
 //! it. Never: a leaf that tells anything to somebody without its key.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::Map;
 
 use super::{Line, Period, PoolId};
 use crate::{
@@ -52,12 +52,17 @@ impl LineTree {
         lines: &[Line],
         key: impl Fn(&ContributorId) -> [u8; 32],
     ) -> Result<Self, CanonicalError> {
-        let mut leaves = lines
+        let leaves = lines
             .iter()
             .map(|line| Ok(open(pool, period, line, &key(&line.contributor))?.leaf))
             .collect::<Result<Vec<_>, CanonicalError>>()?;
+        Ok(Self::of_leaves(leaves))
+    }
+
+    /// Makes the tree of leaves in any order.
+    pub(super) fn of_leaves(mut leaves: Vec<Leaf>) -> Self {
         leaves.sort_unstable();
-        Ok(Self::of(leaves))
+        Self::of(leaves)
     }
 
     /// Reads the tree back from [`LineTree::bytes`]; `None` if they are no sorted leaves. It needs
@@ -91,17 +96,33 @@ impl LineTree {
         key: &[u8; 32],
     ) -> Result<Option<LineProof>, CanonicalError> {
         let opened = open(pool, period, line, key)?;
-        Ok(self.leaves.binary_search(&opened.leaf).ok().map(|index| LineProof {
+        Ok(self.find(&opened.leaf).map(|found| LineProof {
             line: opened.text,
             token: hex(&opened.token),
             salt: hex(&opened.salt),
             leaf: hex(&opened.leaf),
-            leaf_index: index as u64,
-            leaf_count: self.leaves.len() as u64,
-            path: self.tree.path(index),
+            leaf_index: found.index,
+            leaf_count: found.count,
+            path: found.path,
             root: self.root(),
         }))
     }
+
+    /// Finds a leaf, and the path to the root.
+    pub(super) fn find(&self, leaf: &Leaf) -> Option<Found> {
+        self.leaves.binary_search(leaf).ok().map(|index| Found {
+            index: index as u64,
+            count: self.leaves.len() as u64,
+            path: self.tree.path(index),
+        })
+    }
+}
+
+/// Where a leaf stands.
+pub(super) struct Found {
+    pub(super) index: u64,
+    pub(super) count: u64,
+    pub(super) path: Vec<Sha256>,
 }
 
 struct Opened {
@@ -117,18 +138,18 @@ fn open(
     line: &Line,
     key: &[u8; 32],
 ) -> Result<Opened, CanonicalError> {
-    let text = canonical(&json!({
-        "pool": pool.as_str(),
-        "period": period.as_str(),
-        "contributor": line.contributor.as_str(),
-        "base_weight": line.base_weight.to_string(),
-        "usage_weight": line.usage_weight.to_string(),
-        "base_micro": line.base_micro.to_string(),
-        "usage_micro": line.usage_micro.to_string(),
-        "opening_micro": line.opening_micro.to_string(),
-        "closing_micro": line.closing_micro.to_string(),
-        "paid_minor": line.paid_minor.to_string(),
-    }))?;
+    let mut members = Map::new();
+    let mut put = |name: &str, text: String| drop(members.insert(name.to_owned(), text.into()));
+    put("pool", pool.as_str().to_owned());
+    put("period", period.as_str().to_owned());
+    put("contributor", line.contributor.as_str().to_owned());
+    for (name, weight) in Line::WEIGHTS.into_iter().zip(line.weights()) {
+        put(name, weight.to_string());
+    }
+    for (name, amount) in Line::AMOUNTS.into_iter().zip(line.amounts()) {
+        put(name, amount.to_string());
+    }
+    let text = canonical(&members)?;
     let (pool, period) = (pool.as_str().as_bytes(), period.as_str().as_bytes());
     let token = hmac_sha3_parts(key, &[b"rdm/payout-token/v1", pool, period]);
     let salt = hmac_sha3_parts(key, &[b"rdm/payout-salt/v1", pool, period]);
@@ -244,16 +265,9 @@ mod tests {
     }
 
     fn line(n: usize) -> Line {
-        Line {
-            contributor: ContributorId::parse(&format!("person-{n}")).unwrap(),
-            base_weight: 1,
-            usage_weight: 2,
-            base_micro: 3,
-            usage_micro: 4,
-            opening_micro: 5,
-            closing_micro: 6,
-            paid_minor: i64::try_from(n).unwrap(),
-        }
+        let mut line = Line::empty(ContributorId::parse(&format!("person-{n}")).unwrap());
+        line.paid_minor = i64::try_from(n).unwrap();
+        line
     }
 
     fn key(id: &ContributorId) -> [u8; 32] {

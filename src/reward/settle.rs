@@ -1,41 +1,66 @@
-//! A period's money turned into lines: fee, layers, weights, accrual, payout, carry.
+//! A period's money turned into lines: fee, layers, cap, split, corrections, vesting, tax, payout, carry.
 //!
-//! Comes in: [`Inputs`] and the tables they name. Goes out: a [`Settlement`]; the same inputs give
+//! Comes in: [`Inputs`] and the [`Tables`] they name. Goes out: a [`Settlement`]; the same inputs give
 //! the same one. Never: a millionth of a cent that is nobody's, or a negative balance.
 
 #![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
 
-use std::collections::BTreeMap;
+pub(super) mod accounts;
+mod balance;
+mod grains;
+mod layers;
+pub(super) mod parts;
+pub(super) mod roster;
+mod uses;
 
 use arrow::array::RecordBatch;
 
+use self::{
+    layers::LayerShare,
+    parts::{Known, Parts, total},
+    roster::{Holdings, Payees},
+};
+pub use self::{roster::contributors, uses::Use};
 use super::{
-    ApportionError, Inputs, InstitutionLine, Line, Totals, apportion,
-    draw::{self, draws},
-    inputs::UNITS_PER_QUERY,
-    institution,
-    line::{self, Ints, Texts},
+    ApportionError, Held, Inputs, InstitutionLine, Line, Lines, NewDataLine, PayeeLine, Totals,
+    draw, institution, line,
     pool::sum,
+    rules::{Layer, LayerRule, UsageWeight},
+    totals::LayerTotals,
 };
 use crate::{
-    digest::Sha3Digest,
-    money::{self, Accrual, Amount, MICRO},
+    money::{self, Accrual, Amount},
     party::ContributorId,
 };
+
+/// The tables that [`Inputs`] name, as they were read.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Who is in each version, in the order of [`Inputs::versions`].
+    pub rosters: Vec<RecordBatch>,
+    /// Whose rows each question drew on, in the order of [`Inputs::queries`].
+    pub usage: Vec<RecordBatch>,
+    /// What is known of the people who are paid.
+    pub payees: Vec<PayeeLine>,
+    /// The new records.
+    pub new_data: Vec<NewDataLine>,
+    /// The values of contributors' records for a model.
+    pub values: Vec<(ContributorId, u128)>,
+    /// The lines of the settlement before.
+    pub opening: Lines,
+}
 
 /// What a settlement comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     /// One line a contributor, sorted by contributor.
     pub lines: Vec<Line>,
-    /// One line an institution, sorted; none where the terms give institutions no part.
+    /// One line an institution, sorted; none where the rules give institutions no part.
     pub institutions: Vec<InstitutionLine>,
+    /// What people may not draw yet, sorted.
+    pub held: Vec<Held>,
     /// The sums.
     pub totals: Totals,
-    /// The sum of all base weights.
-    pub base_weight: u128,
-    /// The sum of all usage weights.
-    pub usage_weight: u128,
     /// Each use of each contributor, sorted by line and question.
     pub uses: Vec<Use>,
 }
@@ -47,19 +72,6 @@ impl Settlement {
         let until = self.uses.partition_point(|u| u.line <= line);
         self.uses.get(from..until).unwrap_or_default()
     }
-}
-
-/// What one question drew from one contributor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Use {
-    /// The place of the contributor's line.
-    pub line: usize,
-    /// The place of the question in [`Inputs::queries`].
-    pub query: usize,
-    /// The rows it drew from this contributor.
-    pub rows: u64,
-    /// The share units that this was worth.
-    pub units: u128,
 }
 
 /// Why a period cannot be settled.
@@ -104,364 +116,147 @@ pub enum Error {
     /// A question asked a version that is not among the inputs.
     #[error("usage commit {0} asked a version that is not among the inputs")]
     Version(u64),
+    /// The lines of new data were gathered under another rule.
+    #[error("a line of new data counts, or does not, otherwise than the rules say")]
+    Vested,
     /// The books would not balance: a bug.
     #[error("the settlement does not balance: {0}")]
     Balance(&'static str),
 }
 
-/// Settles a period. `rosters` stand in the order of [`Inputs::versions`], `usage` (the lines of
-/// each question) in that of [`Inputs::queries`]; `opening` are the lines of the settlement before,
-/// `institutions` its institutions' lines.
-pub fn settle(
-    inputs: &Inputs,
-    rosters: &[RecordBatch],
-    usage: &[RecordBatch],
-    opening: &[Line],
-    institutions: &[InstitutionLine],
-) -> Result<Settlement, Error> {
-    same("rosters", inputs.versions.len(), rosters.len())?;
-    same("usage tables", inputs.queries.len(), usage.len())?;
+/// Settles a period.
+pub fn settle(inputs: &Inputs, tables: &Tables) -> Result<Settlement, Error> {
+    same("rosters", inputs.versions.len(), tables.rosters.len())?;
+    same("usage tables", inputs.queries.len(), tables.usage.len())?;
+    let set = &inputs.rules.set;
     let currency = inputs.rules.currency;
+    let opening = &tables.opening;
     let received = sum(currency, inputs.funded.iter().map(|f| f.amount))?;
-    let terms = &inputs.rules.terms;
-    let fee = received.portion_floor(terms.fee_bps, 10_000)?;
-    let given_out = received.plus(inputs.returned)?.minus(fee)?;
-    if received.plus(inputs.returned)?.minor() <= 0 {
+    let fee = received.portion_floor(set.fee_bps, 10_000)?;
+    let reserve = received.portion_floor(set.reserve_bps, 10_000)?;
+    let fresh = received.minus(fee)?.minus(reserve)?.to_accrual()?;
+    let given_out = natural(fresh.plus(inputs.returned)?.micro())?;
+    if received.minor() <= 0 && inputs.returned.micro() <= 0 && opening.held.is_empty() {
         return Err(Error::Empty);
     }
-    let part = given_out.portion_floor(terms.institution_ppm, MILLION)?;
-    let shared = if terms.institution_ppm > 0 || !institutions.is_empty() {
-        Some(institution::share(inputs, part, rosters, institutions)?)
-    } else {
-        None
-    };
-    let rosters = rosters.iter().map(Roster::read).collect::<Result<Vec<_>, _>>()?;
-    let payees = Payees::find(inputs, &rosters, opening);
 
-    let base_weights = base_weights(inputs, &rosters, &payees)?;
-    let uses = uses(inputs, &rosters, usage, &payees)?;
-    let mut usage_weights = vec![0_u128; payees.ids.len()];
-    for used in &uses {
-        if let Some(weight) = usage_weights.get_mut(used.line) {
-            *weight = weight.checked_add(used.units).ok_or(Error::Overflow("usage weight"))?;
-        }
-    }
+    let rosters = tables.rosters.iter().map(roster::read).collect::<Result<Vec<_>, _>>()?;
+    let payees = Payees::find(inputs, &rosters, tables);
+    let holdings = Holdings::find(inputs, &rosters, &payees)?;
+    let known: Known<'_> = tables.payees.iter().map(|line| (&line.contributor, line)).collect();
+    let uses = uses::uses(inputs, weigh(inputs), &rosters, &tables.usage, &payees)?;
+    let layers = layers::give_out(inputs, &rosters, tables, &uses, &payees, given_out)?;
+    let gross = parts::capped(inputs, gross(&layers, payees.len())?, given_out, &payees, &known)?;
+    let parts = parts::split(inputs, &gross, &payees, &holdings)?;
 
-    let layers = [u128::from(terms.base_ppm), u128::from(terms.usage_ppm)];
-    let pots = apportion(natural(given_out.minus(part)?.minor())?, &layers, &[0_u8, 1])?.shares;
-    let mut pots = pots.into_iter().map(|p| i128::try_from(p).unwrap_or(i128::MAX));
-    let base = Amount::new(pots.next().unwrap_or_default(), currency);
-    let used = Amount::new(pots.next().unwrap_or_default(), currency);
-    let base_shares = layer(base, &base_weights, &payees.ranks)?;
-    let usage_shares = layer(used, &usage_weights, &payees.ranks)?;
-    let mut unallocated = base_shares.unallocated.plus(usage_shares.unallocated)?;
-    if let Some(shared) = &shared {
-        unallocated = unallocated.plus(shared.unallocated)?;
-    }
+    let mut lines = lines(&payees, &layers, &gross, &parts)?;
+    let held = accounts::settle(inputs, &mut lines, &payees, &known, opening)?;
+    let shared = institution::settle(inputs, &holdings, &parts, &opening.institutions)?;
+    let platform = institution::platform(inputs, &parts)?;
 
-    let minimum = i64::try_from(terms.minimum.minor()).unwrap_or(i64::MAX);
-    let before: BTreeMap<&ContributorId, i64> =
-        opening.iter().map(|l| (&l.contributor, l.closing_micro)).collect();
-    let mut lines = Vec::with_capacity(payees.ids.len());
-    let weights = base_weights.iter().zip(&usage_weights);
-    let shares = base_shares.micro.iter().zip(&usage_shares.micro);
-    for ((id, (&base_weight, &usage_weight)), (&base_micro, &usage_micro)) in
-        payees.ids.iter().zip(weights).zip(shares)
-    {
-        let opening_micro = before.get(id).copied().unwrap_or_default();
-        let balance = opening_micro
-            .checked_add(base_micro)
-            .and_then(|sum| sum.checked_add(usage_micro))
-            .ok_or(Error::Overflow("balance"))?;
-        let (paid_minor, closing_micro) = pay(balance, minimum)?;
-        lines.push(Line {
-            contributor: id.clone(),
-            base_weight,
-            usage_weight,
-            base_micro,
-            usage_micro,
-            opening_micro,
-            closing_micro,
-            paid_minor,
-        });
-    }
-    let total = |cell: fn(&Line) -> i64| -> Result<i128, Error> {
-        let cells = lines.iter().map(|l| i128::from(cell(l)));
+    let cells = |cell: fn(&Line) -> i64| -> Result<i128, Error> {
+        let cells = lines.iter().map(|line| i128::from(cell(line)));
         cells.into_iter().try_fold(0_i128, i128::checked_add).ok_or(Error::Overflow("total"))
     };
-    let (base_micro, usage_micro) = (total(|l| l.base_micro)?, total(|l| l.usage_micro)?);
-    let accrued = base_micro.checked_add(usage_micro).ok_or(Error::Overflow("total"))?;
+    let accrual = |cell| Ok::<_, Error>(Accrual::new(cells(cell)?, currency));
+    let amount = |cell| Ok::<_, Error>(Amount::new(cells(cell)?, currency));
+    let gross = accrual(|line| line.gross_micro)?;
+    let adjusted = accrual(|line| line.adjust_micro)?;
+    let left = Accrual::new(signed(given_out)?, currency).minus(gross)?.minus(adjusted)?;
+    let nobodys = Accrual::new(signed(parts.nobodys)?, currency);
     let totals = Totals {
         received,
         returned: inputs.returned,
         fee,
-        base,
-        usage: used,
-        unallocated,
-        opening: Accrual::new(total(|l| l.opening_micro)?, currency),
-        accrued: Accrual::new(accrued, currency),
-        paid: Amount::new(total(|l| l.paid_minor)?, currency),
-        carried: Accrual::new(total(|l| l.closing_micro)?, currency),
-        institutions: shared.as_ref().map(|shared| shared.totals.clone()),
-    };
-    balance(&totals, opening, institutions)?;
-    let institutions = shared.map(|shared| shared.lines).unwrap_or_default();
-    let base_weight = whole(&base_weights)?;
-    let usage_weight = whole(&usage_weights)?;
-    Ok(Settlement { lines, institutions, totals, base_weight, usage_weight, uses })
-}
-
-/// Pays the whole minor units of a balance if they reach the minimum; returns what is paid and what
-/// is carried, in millionths.
-pub(super) fn pay(balance_micro: i64, minimum_minor: i64) -> Result<(i64, i64), Error> {
-    const MICRO_64: i64 = 1_000_000;
-    let whole = balance_micro.div_euclid(MICRO_64);
-    if whole >= minimum_minor && whole > 0 {
-        let paid = whole.checked_mul(MICRO_64).ok_or(Error::Overflow("payment"))?;
-        let carried = balance_micro.checked_sub(paid).ok_or(Error::Overflow("carry"))?;
-        Ok((whole, carried))
-    } else {
-        Ok((0, balance_micro))
-    }
-}
-
-// INVARIANT: received + returned = fee + accrued + institutions' accrued + unallocated, and for people
-// as for institutions opening + accrued = paid + carried, all to the millionth of a minor unit.
-fn balance(
-    totals: &Totals,
-    opening: &[Line],
-    institutions: &[InstitutionLine],
-) -> Result<(), Error> {
-    let micro = |amount: Amount| Ok::<i128, money::Error>(amount.to_accrual()?.micro());
-    let (received, returned) = (micro(totals.received)?, micro(totals.returned)?);
-    let sides = |parts: &[i128]| {
-        parts.iter().try_fold(0_i128, |sum, p| sum.checked_add(*p)).ok_or(Error::Overflow("total"))
-    };
-    let (fee, unallocated) = (micro(totals.fee)?, micro(totals.unallocated)?);
-    let (accrued, paid) = (totals.accrued.micro(), micro(totals.paid)?);
-    let shared = totals.institutions.as_ref();
-    let theirs = shared.map_or(0, |shared| shared.accrued.micro());
-    if sides(&[received, returned])? != sides(&[fee, accrued, theirs, unallocated])? {
-        return Err(Error::Balance("what came in is not what was given out"));
-    }
-    if sides(&[totals.opening.micro(), accrued])? != sides(&[paid, totals.carried.micro()])? {
-        return Err(Error::Balance("what was earned is not what is paid and carried"));
-    }
-    if let Some(shared) = shared {
-        let paid = micro(shared.paid)?;
-        if sides(&[shared.opening.micro(), theirs])? != sides(&[paid, shared.carried.micro()])? {
-            return Err(Error::Balance("what institutions earned is not what they get"));
-        }
-    }
-    let brought: Vec<i128> = opening.iter().map(|l| i128::from(l.closing_micro)).collect();
-    let before: Vec<i128> = institutions.iter().map(|l| i128::from(l.closing_micro)).collect();
-    if sides(&brought)? != totals.opening.micro()
-        || sides(&before)? != shared.map_or(0, |shared| shared.opening.micro())
-    {
-        return Err(Error::Balance("somebody's balance was left behind"));
-    }
-    Ok(())
-}
-
-/// A roster's columns.
-struct Roster {
-    people: Vec<(ContributorId, String, u128)>,
-}
-
-impl Roster {
-    fn read(batch: &RecordBatch) -> Result<Self, Error> {
-        let contributor = Texts::of(batch, "contributor")?;
-        let pseudonym = Texts::of(batch, "pseudonym")?;
-        let rows = Ints::of(batch, "rows")?;
-        let quality = Ints::of(batch, "quality_ppm")?;
-        let people = (0..batch.num_rows())
-            .map(|row| {
-                let weight = base_weight(&rows, &quality, row)?;
-                Ok((contributor.person(row)?, pseudonym.get(row)?.to_owned(), weight))
-            })
-            .collect::<Result<_, Error>>()?;
-        Ok(Self { people })
-    }
-}
-
-/// Returns what a line of a roster weighs: its rows times their quality.
-pub(super) fn base_weight(rows: &Ints, quality: &Ints, row: usize) -> Result<u128, Error> {
-    u128::from(rows.natural(row)?)
-        .checked_mul(u128::from(quality.natural(row)?))
-        .ok_or(Error::Overflow("base weight"))
-}
-
-/// Everybody whom a settlement could concern, sorted, each with the rank of its tie key.
-struct Payees {
-    ids: Vec<ContributorId>,
-    ranks: Vec<u32>,
-}
-
-impl Payees {
-    fn find(inputs: &Inputs, rosters: &[Roster], opening: &[Line]) -> Self {
-        let mut ids: Vec<ContributorId> = rosters
+        reserve,
+        layers: layers
             .iter()
-            .flat_map(|r| r.people.iter().map(|(id, _, _)| id))
-            .chain(opening.iter().filter(|l| l.closing_micro != 0).map(|l| &l.contributor))
-            .cloned()
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let names: Vec<&str> = ids.iter().map(ContributorId::as_str).collect();
-        let ranks = ranks(inputs, &names);
-        Self { ids, ranks }
-    }
+            .map(|share| {
+                Ok(LayerTotals {
+                    layer: share.layer,
+                    pot: Accrual::new(signed(share.pot)?, currency),
+                    weight: share.weight.to_string(),
+                    unallocated: Accrual::new(signed(share.given.unallocated)?, currency),
+                })
+            })
+            .collect::<Result<_, Error>>()?,
+        unallocated: left.plus(nobodys)?,
+        opening: accrual(|line| line.opening_micro)?,
+        gross,
+        person: accrual(|line| line.person_micro)?,
+        institution: accrual(|line| line.institution_micro)?,
+        platform: accrual(|line| line.platform_micro)?,
+        adjusted,
+        held: accrual(|line| line.held_micro)?,
+        vested: accrual(|line| line.vested_micro)?,
+        payable: amount(|line| line.payable_minor)?,
+        tax: amount(|line| line.tax_minor)?,
+        paid: amount(|line| line.paid_minor)?,
+        carried: accrual(|line| line.closing_micro)?,
+        institutions: shared.as_ref().map(|(_, totals)| totals.clone()),
+        platform_account: platform,
+    };
+    let institutions = shared.map(|(lines, _)| lines).unwrap_or_default();
+    let settlement = Settlement { lines, institutions, held, totals, uses };
+    balance::check(inputs, &settlement, opening, parts.nobodys)?;
+    Ok(settlement)
+}
 
-    fn place(&self, id: &ContributorId) -> Option<usize> {
-        self.ids.binary_search(id).ok()
+/// Returns how uses are weighed; where no layer pays for them, as if one did, for the statements' sake.
+fn weigh(inputs: &Inputs) -> UsageWeight {
+    match inputs.rules.set.layer(Layer::Usage) {
+        Some(LayerRule::Usage { weigh, .. }) => *weigh,
+        Some(LayerRule::Base { .. } | LayerRule::NewData { .. } | LayerRule::Value { .. })
+        | None => UsageWeight::default(),
     }
 }
 
-/// Returns the rank of each payee's tie key.
-pub(super) fn ranks(inputs: &Inputs, payees: &[&str]) -> Vec<u32> {
-    let mut order: Vec<(Sha3Digest, usize)> =
-        payees.iter().enumerate().map(|(at, id)| (inputs.tie_key(id), at)).collect();
-    order.sort_unstable();
-    let mut ranks = vec![0; payees.len()];
-    for (rank, (_, at)) in (0_u32..).zip(order) {
-        if let Some(place) = ranks.get_mut(at) {
-            *place = rank;
+/// Returns what the layers gave to each payee.
+fn gross(layers: &[LayerShare], payees: usize) -> Result<Vec<u128>, Error> {
+    let mut gross = vec![0_u128; payees];
+    for share in layers {
+        for (sum, micro) in gross.iter_mut().zip(&share.given.micro) {
+            *sum = total([*sum, *micro])?;
         }
     }
-    ranks
+    Ok(gross)
 }
 
-fn base_weights(inputs: &Inputs, rosters: &[Roster], payees: &Payees) -> Result<Vec<u128>, Error> {
-    let mut weights = vec![0_u128; payees.ids.len()];
-    for (version, roster) in inputs.versions.iter().zip(rosters) {
-        if !version.base {
-            continue;
-        }
-        for (id, _, weight) in &roster.people {
-            if let Some(sum) = payees.place(id).and_then(|at| weights.get_mut(at)) {
-                *sum = sum.checked_add(*weight).ok_or(Error::Overflow("base weight"))?;
-            }
-        }
-    }
-    Ok(weights)
-}
-
-/// Splits each question's share units over those whose rows it drew on.
-fn uses(
-    inputs: &Inputs,
-    rosters: &[Roster],
-    usage: &[RecordBatch],
+/// Begins a line for each payee: what the layers gave, and how it is split.
+fn lines(
     payees: &Payees,
-) -> Result<Vec<Use>, Error> {
-    let asks = |q: usize, dataset: &str, version: u64| {
-        inputs.queries.get(q).is_some_and(|q| q.dataset == dataset && q.version == version)
-    };
-    let mut uses = Vec::new();
-    let mut met = 0_usize;
-    for (version, roster) in inputs.versions.iter().zip(rosters) {
-        let places: Vec<usize> = (0..inputs.queries.len())
-            .filter(|q| asks(*q, &version.dataset, version.version))
-            .collect();
-        if places.is_empty() {
-            continue;
-        }
-        met = met.saturating_add(places.len());
-        let behind = roster
-            .people
-            .iter()
-            .map(|(id, pseudonym, _)| {
-                let payee = payees.place(id).and_then(|at| u32::try_from(at).ok());
-                Ok((pseudonym.as_str(), payee.ok_or(Error::Overflow("number of payees"))?))
-            })
-            .collect::<Result<draw::Behind<'_>, Error>>()?;
-        let lines: Vec<RecordBatch> =
-            places.iter().filter_map(|q| usage.get(*q)).cloned().collect();
-        let (dataset, number) = (version.dataset.clone(), version.version);
-        let drawn = draws(&behind, &lines).map_err(|source| Error::Usage {
-            dataset,
-            version: number,
-            source,
-        })?;
-        for of_one in drawn.chunk_by(|a, b| a.query == b.query) {
-            let query = of_one.first().and_then(|d| usize::try_from(d.query).ok());
-            let query = query.and_then(|q| places.get(q)).copied();
-            let query = query.ok_or(Error::Overflow("number of questions"))?;
-            split(inputs, query, of_one, &payees.ranks, &mut uses)?;
+    layers: &[LayerShare],
+    gross: &[u128],
+    parts: &Parts,
+) -> Result<Vec<Line>, Error> {
+    let mut lines: Vec<Line> = payees.ids.iter().cloned().map(Line::empty).collect();
+    for share in layers {
+        let cells = share.weights.iter().zip(&share.given.micro);
+        for (line, (weight, micro)) in lines.iter_mut().zip(cells) {
+            line.put(share.layer, *weight, accounts::small(*micro, "share")?);
         }
     }
-    if met != inputs.queries.len() {
-        let known = |q: &super::QueryInput| {
-            inputs.versions.iter().any(|v| v.dataset == q.dataset && v.version == q.version)
-        };
-        let stray = inputs.queries.iter().find(|q| !known(q)).map(|q| q.commit);
-        return Err(Error::Version(stray.unwrap_or_default()));
+    for (line, (gross, parts)) in lines.iter_mut().zip(gross.iter().zip(&parts.by_payee)) {
+        let [person, institution, platform] = *parts;
+        line.gross_micro = accounts::small(*gross, "share")?;
+        line.person_micro = accounts::small(person, "share")?;
+        line.institution_micro = accounts::small(institution, "share")?;
+        line.platform_micro = accounts::small(platform, "share")?;
     }
-    uses.sort_unstable();
-    Ok(uses)
-}
-
-fn split(
-    inputs: &Inputs,
-    query: usize,
-    drawn: &[draw::Draw],
-    ranks: &[u32],
-    uses: &mut Vec<Use>,
-) -> Result<(), Error> {
-    let price = inputs.queries.get(query).map_or(0, |q| q.price);
-    let units = u128::from(UNITS_PER_QUERY).saturating_mul(u128::from(price));
-    let line = |d: &draw::Draw| usize::try_from(d.payee).unwrap_or(usize::MAX);
-    let weights: Vec<u128> = drawn.iter().map(|d| u128::from(d.rows)).collect();
-    let keys: Vec<u32> =
-        drawn.iter().map(|d| ranks.get(line(d)).copied().unwrap_or(u32::MAX)).collect();
-    let shares = apportion(units, &weights, &keys)?.shares;
-    uses.extend(drawn.iter().zip(shares).map(|(d, units)| Use {
-        line: line(d),
-        query,
-        rows: d.rows,
-        units,
-    }));
-    Ok(())
-}
-
-/// A layer given out.
-pub(super) struct Layer {
-    pub(super) micro: Vec<i64>,
-    pub(super) unallocated: Amount,
-}
-
-pub(super) fn layer(pot: Amount, weights: &[u128], ranks: &[u32]) -> Result<Layer, Error> {
-    let micro = natural(pot.to_accrual()?.micro())?;
-    let given = apportion(micro, weights, ranks)?;
-    let nobody = given.unallocated > 0 || micro == 0;
-    let micro = given
-        .shares
-        .into_iter()
-        .map(|share| i64::try_from(share).map_err(|_| Error::Overflow("share")))
-        .collect::<Result<_, _>>()?;
-    let unallocated = if nobody { pot } else { Amount::zero(pot.currency()) };
-    Ok(Layer { micro, unallocated })
-}
-
-fn whole(weights: &[u128]) -> Result<u128, Error> {
-    weights
-        .iter()
-        .try_fold(0_u128, |sum, w| sum.checked_add(*w))
-        .ok_or(Error::Overflow("sum of weights"))
+    Ok(lines)
 }
 
 fn natural(value: i128) -> Result<u128, Error> {
     u128::try_from(value).map_err(|_| Error::Balance("an amount is negative"))
 }
 
+fn signed(value: u128) -> Result<i128, Error> {
+    i128::try_from(value).map_err(|_| Error::Overflow("total"))
+}
+
 fn same(what: &'static str, named: usize, given: usize) -> Result<(), Error> {
     if named == given { Ok(()) } else { Err(Error::Tables { what, named, given }) }
 }
-
-/// Millionths of a whole.
-const MILLION: u32 = 1_000_000;
-
-// INVARIANT: the two constants of a millionth are one.
-const _: () = assert!(MICRO == 1_000_000);
 
 #[cfg(test)]
 #[expect(

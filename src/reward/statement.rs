@@ -1,51 +1,88 @@
 //! What one contributor is told of one settlement: every number, where it comes from, and its proof.
 //!
-//! Comes in: a settlement, its inputs, its line tree. Goes out: a [`Statement`], as JSON or CSV rows.
+//! Comes in: a [`Basis`], which is read once a settlement. Goes out: a [`Statement`] a contributor.
 //! Never: another contributor's numbers, or the size of a small crowd.
+
+#![deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)]
+
+mod basis;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Inputs, Period, PoolId, Settled, Settlement, line::Line, pool::Dated, proof::LineProof,
-};
+pub use self::basis::{Basis, Error, PEOPLE_MIN, Reason};
+use super::{Layer, Period, PoolId, proof::LineProof, rules::Grain};
 use crate::{
-    digest::{CanonicalError, Sha3Digest, Sha256},
+    digest::{Sha3Digest, Sha256},
     instant::{Date, Instant},
-    money::{Accrual, Amount},
+    money::{Accrual, Amount, Currency},
     party::{ContributorId, InstitutionId},
     purpose::Purpose,
 };
 
-/// The fewest people of a question whose total rows are told.
-pub const PEOPLE_MIN: u64 = 11;
+/// How many days after a settlement a contributor may dispute it. It is a promise of the statement, not
+/// a rule of the computation: sixty days are what US law gives bank customers to report an error of a
+/// periodic statement, 12 CFR 1005.11(b)(1).
+pub const DISPUTE_DAYS: u64 = 60;
 
-/// One contributor's account of one settled period of one pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One contributor's account of one settled period of one pool. Its JSON is stable: members are added,
+/// none is renamed or taken away without another `format`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
+    /// The format, `almoner-statement/v2`.
+    pub format: String,
     /// Whose it is.
     pub contributor: ContributorId,
     /// The pool.
     pub pool: PoolId,
     /// The period.
     pub period: Period,
+    /// The currency of all amounts.
+    pub currency: Currency,
     /// When it was settled.
     pub settled: Instant,
+    /// The last day on which it may be disputed.
+    pub dispute_until: Date,
+    /// What it was computed by.
+    pub rules: RulesLine,
+    /// The money that was there to give out.
+    pub money: MoneyLine,
     /// Brought along from before.
     pub opening: Accrual,
-    /// What each layer gave.
+    /// What each layer gave, in the order of the rule set.
     pub layers: Vec<LayerLine>,
-    /// Each use of this contributor's rows.
-    pub uses: Vec<UseLine>,
-    /// The sum of the layers.
-    pub accrued: Accrual,
-    /// What is paid: whole minor units, once they reach the minimum.
+    /// What a cap of a person changed, where the rule set has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<CapLine>,
+    /// What the layers came to after the cap.
+    pub gross: Accrual,
+    /// How that is split.
+    pub split: SplitLine,
+    /// What was taken off to make good what should not have been paid.
+    pub adjustment: AdjustmentLine,
+    /// What of this settlement becomes theirs to draw in later ones.
+    pub held: Accrual,
+    /// What of earlier settlements became theirs to draw now.
+    pub vested: Accrual,
+    /// All that still waits to become theirs to draw, by when it does.
+    pub later: Vec<HeldLine>,
+    /// What is drawn: whole minor units, once they reach the minimum.
+    pub payable: Amount,
+    /// What is withheld of it.
+    pub tax: TaxLine,
+    /// What is paid.
     pub paid: Amount,
     /// What is carried to the next settlement.
     pub carried: Accrual,
     /// The least that is paid out.
     pub minimum: Amount,
-    /// The digest of the rules.
-    pub rules: Sha3Digest,
+    /// The settlements of this pool in the calendar year of this one, up to it.
+    pub year: YearLine,
+    /// Each use of this contributor's records.
+    pub uses: Vec<UseLine>,
+    /// This contributor's records in the versions that were read.
+    pub records: Vec<RecordsLine>,
+    /// This contributor's new records, where a layer pays for them.
+    pub new_data: Vec<NewLine>,
     /// The digest of the inputs: the ledger entry has the same.
     pub inputs: Sha3Digest,
     /// The digest of all lines.
@@ -54,8 +91,49 @@ pub struct Statement {
     pub entry: Sha256,
     /// The proof that this line is under the entry's root.
     pub proof: LineProof,
-    /// How to recompute it.
+    /// The command that recomputes it.
     pub recompute: String,
+}
+
+impl std::fmt::Debug for Statement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statement")
+            .field("pool", &self.pool)
+            .field("period", &self.period)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a settlement was computed by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesLine {
+    /// The name of the rule set.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// Its digest, as the pool's entry in the ledger has it.
+    pub digest: Sha3Digest,
+    /// The method.
+    pub method: String,
+    /// The grain in which rewards accrue.
+    pub grain: Grain,
+}
+
+/// The money of a settlement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoneyLine {
+    /// New funds.
+    pub received: Amount,
+    /// What the settlement before could not give out.
+    pub returned: Accrual,
+    /// The platform's fee on the new funds.
+    pub fee: Amount,
+    /// The fee's rate, in hundredths of a percent.
+    pub fee_bps: u32,
+    /// What is kept back of the new funds.
+    pub reserve: Amount,
+    /// What is left to give out.
+    pub given_out: Accrual,
 }
 
 /// What one layer gave.
@@ -63,24 +141,106 @@ pub struct Statement {
 pub struct LayerLine {
     /// Which.
     pub layer: Layer,
-    /// What the layer gave out in all.
-    pub pot: Amount,
+    /// The layer's part of what is given out, in millionths.
+    pub ppm: u32,
+    /// What the layer had to give out in all.
+    pub pot: Accrual,
     /// This contributor's weight.
     pub weight: String,
     /// The sum of all weights.
     pub total_weight: String,
-    /// `pot * weight / total_weight`, to the millionth of a minor unit.
-    pub accrued: Accrual,
+    /// The weight's share of the sum, in billionths, rounded down.
+    pub share_ppb: u64,
+    /// `pot * weight / total_weight` in whole grains, remainders to the largest.
+    pub amount: Accrual,
 }
 
-/// A layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layer {
-    /// For having contributed: rows times quality.
-    Base,
-    /// For having been used: a share of each question.
-    Usage,
+/// What a cap of a person changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapLine {
+    /// The most that a person gets, in millionths of what was given out.
+    pub person_ppm: u32,
+    /// What the layers came to before it.
+    pub before: Accrual,
+    /// What it added (of what others could not get) or took off.
+    pub change: Accrual,
+}
+
+/// How what was earned is split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitLine {
+    /// The person's own part, in hundredths of a percent.
+    pub person_bps: u32,
+    /// The institutions' part, in hundredths of a percent.
+    pub institution_bps: u32,
+    /// The platform's part, in hundredths of a percent.
+    pub platform_bps: u32,
+    /// The person's own part.
+    pub person: Accrual,
+    /// The institutions' part.
+    pub institution: Accrual,
+    /// The platform's part.
+    pub platform: Accrual,
+}
+
+/// What was taken off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdjustmentLine {
+    /// How much, now; never above zero.
+    pub amount: Accrual,
+    /// What is still to be made good.
+    pub still_owed: Accrual,
+    /// The decisions of this settlement that it rests on.
+    pub decisions: Vec<DecisionLine>,
+}
+
+/// A decision on this contributor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionLine {
+    /// What was decided: `correct` or `exclude-contributor`.
+    pub code: String,
+    /// How much is to be made good, where it is an amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Amount>,
+    /// Why.
+    pub reason: String,
+    /// Its entry in the ledger.
+    pub entry: Sha256,
+}
+
+/// What becomes theirs to draw later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLine {
+    /// How many settlements are still to come until then; 1 is the next one.
+    pub due: u32,
+    /// How much.
+    pub amount: Accrual,
+}
+
+/// What is withheld.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaxLine {
+    /// Where the person pays tax, as far as it is known.
+    pub country: Option<String>,
+    /// The rate, in hundredths of a percent of what is drawn.
+    pub bps: u32,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// The sums of a calendar year.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct YearLine {
+    /// The year, as the settlements were made in it.
+    pub year: i32,
+    /// How many settlements.
+    pub settlements: u64,
+    /// What the person earned: their own part.
+    pub earned: Accrual,
+    /// What was withheld.
+    pub tax: Amount,
+    /// What was paid.
+    pub paid: Amount,
 }
 
 /// One use.
@@ -96,216 +256,46 @@ pub struct UseLine {
     pub dataset: String,
     /// Its version.
     pub version: u64,
-    /// How many of this contributor's rows.
-    pub my_rows: u64,
-    /// How many rows in all; `<11 people` where fewer than eleven people were in the question.
-    pub all_rows: String,
-    /// The share units that this was worth, of 10^12 a question.
+    /// How many of this contributor's records.
+    pub my_records: u64,
+    /// How many of them count: not those of the institution that asked.
+    pub counted: u64,
+    /// How many records in all; none where fewer than eleven people were in the question.
+    pub all_records: Option<u64>,
+    /// The share units that this was worth.
     pub units: String,
     /// The ledger entry of the answer.
     pub entry: Sha256,
 }
 
-impl Statement {
-    /// Makes the statement of one line of a settlement.
-    pub fn new(
-        inputs: &Inputs,
-        settled: &Dated<Settled>,
-        settlement: &Settlement,
-        place: usize,
-        line: &Line,
-        proof: LineProof,
-    ) -> Result<Self, CanonicalError> {
-        let currency = inputs.rules.currency;
-        let accrual = |micro: i64| Accrual::new(i128::from(micro), currency);
-        let totals = &settlement.totals;
-        let layer = |layer, pot, weight: u128, total: u128, micro| LayerLine {
-            layer,
-            pot,
-            weight: weight.to_string(),
-            total_weight: total.to_string(),
-            accrued: accrual(micro),
-        };
-        let uses = settlement
-            .uses_of(place)
-            .iter()
-            .filter_map(|used| {
-                let query = inputs.queries.get(used.query)?;
-                let all_rows = if query.people < PEOPLE_MIN {
-                    format!("<{PEOPLE_MIN} people")
-                } else {
-                    query.rows.to_string()
-                };
-                Some(UseLine {
-                    date: query.day(),
-                    purpose: query.purpose.clone(),
-                    institution: query.institution.clone(),
-                    dataset: query.dataset.clone(),
-                    version: query.version,
-                    my_rows: used.rows,
-                    all_rows,
-                    units: used.units.to_string(),
-                    entry: query.entry,
-                })
-            })
-            .collect();
-        let accrued = i128::from(line.base_micro).saturating_add(i128::from(line.usage_micro));
-        Ok(Self {
-            contributor: line.contributor.clone(),
-            pool: inputs.pool.clone(),
-            period: inputs.period.clone(),
-            settled: settled.time,
-            opening: accrual(line.opening_micro),
-            layers: vec![
-                layer(
-                    Layer::Base,
-                    totals.base,
-                    line.base_weight,
-                    settlement.base_weight,
-                    line.base_micro,
-                ),
-                layer(
-                    Layer::Usage,
-                    totals.usage,
-                    line.usage_weight,
-                    settlement.usage_weight,
-                    line.usage_micro,
-                ),
-            ],
-            uses,
-            accrued: Accrual::new(accrued, currency),
-            paid: Amount::new(i128::from(line.paid_minor), currency),
-            carried: accrual(line.closing_micro),
-            minimum: inputs.rules.terms.minimum,
-            rules: inputs.rules.digest()?,
-            inputs: settled.act.inputs.digest,
-            lines: settled.act.lines.digest,
-            entry: super::proof::leaf_hash(settled.entry.as_bytes()),
-            proof,
-            recompute: format!("almoner audit {}", inputs.pool),
-        })
-    }
-
-    /// Returns the statement as CSV rows under [`CSV_HEADER`]: one row a number.
-    pub fn csv_rows(&self) -> Vec<[String; 10]> {
-        let row = |item: &str, date: String, note: String, rows: [String; 2], sum: [String; 2]| {
-            let [mine, all] = rows;
-            let [units, amount] = sum;
-            [
-                self.pool.to_string(),
-                self.period.to_string(),
-                item.to_owned(),
-                date,
-                note,
-                mine,
-                all,
-                units,
-                amount,
-                self.paid.currency().code().to_owned(),
-            ]
-        };
-        let none = || [String::new(), String::new()];
-        let accrual = |a: Accrual| [a.micro().to_string(), a.decimal()];
-        let settled = self.settled.date().to_string();
-        let opening = accrual(self.opening);
-        let mut rows = vec![row("opening", settled.clone(), String::new(), none(), opening)];
-        for layer in &self.layers {
-            let name = match layer.layer {
-                Layer::Base => "base",
-                Layer::Usage => "usage",
-            };
-            let weights = [layer.weight.clone(), layer.total_weight.clone()];
-            let note = format!("of {}", layer.pot);
-            rows.push(row(name, settled.clone(), note, weights, accrual(layer.accrued)));
-        }
-        for used in &self.uses {
-            let note = format!("{} {}@{}", used.purpose, used.dataset, used.version);
-            let counts = [used.my_rows.to_string(), used.all_rows.clone()];
-            let units = [used.units.clone(), String::new()];
-            rows.push(row("use", used.date.to_string(), note, counts, units));
-        }
-        let paid = [self.paid.minor().to_string(), self.paid.decimal()];
-        rows.push(row("paid", settled.clone(), String::new(), none(), paid));
-        rows.push(row("carried", settled, String::new(), none(), accrual(self.carried)));
-        rows
-    }
+/// The records of a contributor in one version, from one institution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsLine {
+    /// The dataset.
+    pub dataset: String,
+    /// The version.
+    pub version: u64,
+    /// Whether the base layer pays for it.
+    pub base: bool,
+    /// Where the records come from.
+    pub institution: InstitutionId,
+    /// The rows in it.
+    pub rows: u64,
+    /// The rows that only repeat another; they count once.
+    pub duplicates: u64,
+    /// The quality, in millionths.
+    pub quality_ppm: u64,
 }
 
-/// The columns of [`Statement::csv_rows`]. `units` are millionths of a minor unit for balances and
-/// layers, minor units for what is paid, and share units for a use.
-pub const CSV_HEADER: [&str; 10] =
-    ["pool", "period", "item", "date", "note", "mine", "all", "units", "amount", "currency"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reward::{
-        ObjectRef,
-        proof::LineTree,
-        settle,
-        settle::tests::{drawn, inputs, roster},
-    };
-
-    fn statement(people: u64) -> Statement {
-        let mut inputs = inputs(100_000, 300_000, 500, 1);
-        inputs.queries[0].people = people;
-        let run = settle(
-            &inputs,
-            &[roster(&[("a", 3, 1_000_000), ("b", 5, 500_000)])],
-            &[drawn(&[("a", 3), ("b", 1)])],
-            &[],
-            &[],
-        )
-        .unwrap();
-        let key = |_: &ContributorId| [7; 32];
-        let tree = LineTree::new(&inputs.pool, &inputs.period, &run.lines, key).unwrap();
-        let line = &run.lines[0];
-        let proof = tree.prove(&inputs.pool, &inputs.period, line, &[7; 32]).unwrap().unwrap();
-        let object = ObjectRef { path: "o".into(), digest: Sha3Digest::of(b"") };
-        let settled = Dated {
-            commit: 2,
-            time: Instant::parse("2027-01-02").unwrap(),
-            entry: "e".into(),
-            act: Settled {
-                pool: inputs.pool.clone(),
-                period: inputs.period.clone(),
-                funded: vec![1],
-                inputs: object.clone(),
-                lines: object.clone(),
-                leaves: object,
-                root: tree.root(),
-                count: 2,
-                totals: run.totals.clone(),
-                institution_lines: None,
-            },
-        };
-        Statement::new(&inputs, &settled, &run, 0, line, proof).unwrap()
-    }
-
-    #[test]
-    fn a_statement_adds_up_and_reads_back_from_json() {
-        let statement = statement(20);
-        let layers: i128 = statement.layers.iter().map(|l| l.accrued.micro()).sum();
-        assert_eq!(layers, statement.accrued.micro());
-        assert_eq!(
-            statement.opening.micro() + layers,
-            statement.paid.minor() * 1_000_000 + statement.carried.micro()
-        );
-        assert_eq!(statement.uses[0].my_rows, 3);
-        let json = serde_json::to_string(&statement).unwrap();
-        assert_eq!(serde_json::from_str::<Statement>(&json).unwrap(), statement);
-    }
-
-    #[test]
-    fn the_rows_of_a_small_crowd_are_not_told() {
-        assert_eq!(statement(11).uses[0].all_rows, "100");
-        assert_eq!(statement(10).uses[0].all_rows, "<11 people");
-    }
-
-    #[test]
-    fn every_number_of_a_statement_has_its_csv_row() {
-        let items: Vec<String> =
-            statement(20).csv_rows().into_iter().map(|[_, _, item, ..]| item).collect();
-        assert_eq!(items, ["opening", "base", "usage", "use", "paid", "carried"]);
-    }
+/// New records of one stratum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewLine {
+    /// How many.
+    pub new: u64,
+    /// The records that were there before in the stratum; none where they are fewer than eleven.
+    pub prior: Option<u64>,
+    /// Their quality, in millionths.
+    pub quality_ppm: u64,
+    /// Whether they count now: enough verified contributors have such records.
+    pub counts: bool,
 }
