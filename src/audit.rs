@@ -4,22 +4,39 @@
 //! Comes in: the zones, the public keys, the secrets that open commitments. Goes out: [`Audit`].
 //! Never: a decision taken over from the station that is audited, a write, or a value in a finding.
 
+mod allotted;
 mod apportion;
 mod asked;
 mod booked;
+mod closed;
 mod commits;
+mod compared;
+mod counted;
+mod decided;
 mod expected;
+mod fresh;
+mod given;
+mod goods;
 mod inputs;
+mod lines;
 mod linked;
+mod matched;
 mod objects;
 mod paid;
+mod payees;
+mod payouts;
 mod person;
+mod reckon;
+mod recomputed;
 mod released;
+mod rules;
 mod settled;
 mod shape;
-mod shared;
+mod snapshot;
 mod stood;
 mod table;
+mod values;
+mod weights;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,6 +51,7 @@ use crate::{
 };
 
 pub use objects::{Rehashed, rehash};
+pub use recomputed::{Recomputed, recompute};
 
 /// What an audit is given: files, the keys to believe, and what opens keyed commitments.
 #[derive(Clone)]
@@ -71,6 +89,14 @@ pub struct Secrets {
     pub researcher_token: [u8; 32],
     /// Who is whom.
     pub linkage_commitments: [u8; 32],
+    /// What the steward decided on a settlement.
+    pub overrides: [u8; 32],
+    /// The payees of an import.
+    pub payees: [u8; 32],
+    /// Which vouchers were issued and ended; it opens no voucher's code.
+    pub voucher_ids: [u8; 32],
+    /// The payments of an order, and the bank's answers.
+    pub payouts: [u8; 32],
 }
 
 impl fmt::Debug for Evidence {
@@ -114,6 +140,10 @@ pub enum Check {
     Linkage,
     /// Everyone in a version stood for its purposes.
     Standing,
+    /// Who may be paid, and where to.
+    Payees,
+    /// What the bank was told to pay, and what it answered.
+    Payouts,
     /// Whose rows an answer drew on.
     Usage,
     /// What a settlement rests on.
@@ -128,7 +158,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Book,
         Self::Entry,
         Self::Commit,
@@ -142,6 +172,8 @@ impl Check {
         Self::Decisions,
         Self::Linkage,
         Self::Standing,
+        Self::Payees,
+        Self::Payouts,
         Self::Usage,
         Self::Inputs,
         Self::Lines,
@@ -165,6 +197,8 @@ impl Check {
             Self::Decisions => "decisions",
             Self::Linkage => "linkage",
             Self::Standing => "standing",
+            Self::Payees => "payees",
+            Self::Payouts => "payouts",
             Self::Usage => "usage",
             Self::Inputs => "inputs",
             Self::Lines => "lines",
@@ -193,10 +227,16 @@ impl Check {
                 "Did no run move a record, and does each root follow from who is whom?"
             }
             Self::Standing => "Had everyone in a version consented to its purposes that day?",
+            Self::Payees => "Is every payee of the register one whom a bank could pay, once?",
+            Self::Payouts => {
+                "Does every order pay what is owed, to the account registered, and no more?"
+            }
             Self::Usage => "Do the lines of every answer fit its sums and the people asked of?",
             Self::Inputs => "Does a settlement rest on all that counted, and only that?",
             Self::Lines => "Is every contributor's line right to the millionth of a cent?",
-            Self::Sums => "Is every cent that came in paid, carried, a fee, or still there?",
+            Self::Sums => {
+                "Is every cent that came in paid, withheld, carried, held, kept, or still there?"
+            }
             Self::Once => "Is nothing counted or paid twice?",
         }
     }
@@ -288,21 +328,21 @@ pub fn audit(
     expected::compare(evidence, &mut audit, &commits, book.as_ref());
     stage("consents");
     let register = stood::register(evidence, &mut audit, &commits)?;
+    payees::check(evidence, &mut audit, &commits)?;
     stage("versions");
     let people = linked::people(evidence, &mut audit, &commits)?;
     let known = released::Known { register: &register, people: &people };
     let versions = released::versions(evidence, &mut audit, &commits, &known)?;
     stage("questions");
-    let usage = asked::usage(evidence, &mut audit, &commits, &versions)?;
+    asked::usage(evidence, &mut audit, &commits, &versions)?;
+    stage("values");
+    values::values(evidence, &mut audit, &commits)?;
     stage("money");
-    let sources = paid::Sources {
-        evidence,
-        commits: &commits,
-        register: &register,
-        versions: &versions,
-        usage: &usage,
-    };
+    let (commits, register, book) = (&commits, &register, book.as_ref());
+    let sources = paid::Sources { evidence, commits, register, book };
     paid::pools(&sources, &mut audit, pool)?;
+    allotted::goods(&sources, &mut audit, pool)?;
+    payouts::check(evidence, &mut audit, commits)?;
     audit.pools = commits.pools.iter().map(|c| c.body.act.pool().to_owned()).collect();
     audit.findings.sort();
     Ok(audit)

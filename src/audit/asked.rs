@@ -1,6 +1,6 @@
 //! Answered questions: whose rows each drew on, against its sums and the people of its version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     Audit, Check, Evidence,
@@ -10,16 +10,12 @@ use super::{
 };
 use crate::{purpose::covers, store};
 
-/// The lines of each question that could be read, by commit: pseudonym and rows.
-pub(super) type Usage = BTreeMap<u64, Vec<(String, u64)>>;
-
 pub(super) fn usage(
     evidence: &Evidence,
     audit: &mut Audit,
     commits: &Commits,
     versions: &Versions,
-) -> Result<Usage, store::Error> {
-    let mut usage = Usage::new();
+) -> Result<(), store::Error> {
     for commit in &commits.usage {
         let record = &commit.body;
         let purposes = commits
@@ -70,7 +66,6 @@ pub(super) fn usage(
             let fault = format!("{strangers} of its people are not in the version asked");
             audit.check(Check::Usage, &name, strangers == 0, &fault);
         }
-        usage.insert(commit.number, lines);
     }
-    Ok(usage)
+    Ok(())
 }

@@ -1,11 +1,15 @@
-//! The five sequences of commits: read in order, each in the very bytes that this version writes,
+//! The sequences of commits: read in order, each in the very bytes that this version writes,
 //! with the entry that it wants in the book.
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Audit, Check, Evidence,
-    shape::{ConsentCommit, LinkageCommit, PoolCommit},
+    goods::GoodsCommit,
+    payees::PayeeCommit,
+    payouts::PayoutCommit,
+    shape::{ConsentCommit, LinkageCommit, PartyCommit, PoolCommit},
+    values::ValueCommit,
 };
 use crate::{
     lake::Version,
@@ -29,8 +33,13 @@ pub(super) struct Numbered<T> {
 pub(super) struct Commits {
     pub(super) consents: Vec<Numbered<ConsentCommit>>,
     pub(super) linkage: Vec<Numbered<LinkageCommit>>,
+    pub(super) parties: Vec<Numbered<PartyCommit>>,
+    pub(super) payees: Vec<Numbered<PayeeCommit>>,
+    pub(super) payouts: Vec<Numbered<PayoutCommit>>,
     pub(super) pools: Vec<Numbered<PoolCommit>>,
+    pub(super) goods: Vec<Numbered<GoodsCommit>>,
     pub(super) usage: Vec<Numbered<UsageRecord>>,
+    pub(super) values: Vec<Numbered<ValueCommit>>,
     pub(super) lake: Vec<Numbered<Version>>,
     /// Whether every commit that there is could be read.
     pub(super) complete: bool,
@@ -47,12 +56,32 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &LinkageCommit = c;
         &c.entry
     })?;
+    let parties = sequence(audit, vault, "vault", "parties/commits", &mut complete, |c| {
+        let c: &PartyCommit = c;
+        &c.entry
+    })?;
+    let payees = sequence(audit, vault, "vault", "payees/commits", &mut complete, |c| {
+        let c: &PayeeCommit = c;
+        &c.entry
+    })?;
+    let payouts = sequence(audit, vault, "vault", "payouts/commits", &mut complete, |c| {
+        let c: &PayoutCommit = c;
+        &c.entry
+    })?;
     let pools = sequence(audit, vault, "vault", "pools/commits", &mut complete, |c| {
         let c: &PoolCommit = c;
         &c.entry
     })?;
+    let goods = sequence(audit, vault, "vault", "goods/commits", &mut complete, |c| {
+        let c: &GoodsCommit = c;
+        &c.entry
+    })?;
     let usage = sequence(audit, vault, "vault", "usage/commits", &mut complete, |c| {
         let c: &UsageRecord = c;
+        &c.entry
+    })?;
+    let values = sequence(audit, vault, "vault", "values/commits", &mut complete, |c| {
+        let c: &ValueCommit = c;
         &c.entry
     })?;
     let lake = sequence(audit, &evidence.lake, "lake", "commits", &mut complete, |c| {
@@ -64,7 +93,19 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
     for (path, good) in consents_named.chain(linkage_named) {
         audit.check(Check::Commit, path, good, "it bears another number than its name");
     }
-    Ok(Commits { consents, linkage, pools, usage, lake, complete })
+    Ok(Commits {
+        consents,
+        linkage,
+        parties,
+        payees,
+        payouts,
+        pools,
+        goods,
+        usage,
+        values,
+        lake,
+        complete,
+    })
 }
 
 fn sequence<T: Serialize + DeserializeOwned>(

@@ -9,7 +9,7 @@ use super::{
     Audit, Check, Evidence,
     booked::Book,
     commits::{Commits, Numbered},
-    settled,
+    decided, goods, matched, payees, payouts, settled,
     shape::{Act, ConsentCommit, LinkageAct, LinkageCommit, PoolCommit},
     table::{count, leaf_hash},
 };
@@ -25,13 +25,13 @@ use crate::{
 const COMMON: [&str; 4] = ["actor", "nonce", "prev", "time"];
 
 /// What an entry must say.
-struct Said {
-    kind: Kind,
-    time: Instant,
-    body: Value,
-    prev: Vec<Sha256>,
+pub(super) struct Said {
+    pub(super) kind: Kind,
+    pub(super) time: Instant,
+    pub(super) body: Value,
+    pub(super) prev: Vec<Sha256>,
     /// Names and digests of what it speaks of.
-    subjects: Vec<(String, Sha3Digest, Option<Sha256>)>,
+    pub(super) subjects: Vec<(String, Sha3Digest, Option<Sha256>)>,
 }
 
 pub(super) fn compare(
@@ -46,6 +46,12 @@ pub(super) fn compare(
     let linkage =
         commits.linkage.iter().map(|c| (c.path.as_str(), &c.entry, Some(linked(&c.body))));
     sequence(audit, book, &mut claimed, linkage.collect());
+    let parties = commits.parties.iter();
+    let parties = parties.map(|c| (c.path.as_str(), &c.entry, Some(decided::related(&c.body))));
+    sequence(audit, book, &mut claimed, parties.collect());
+    let payees =
+        commits.payees.iter().map(|c| (c.path.as_str(), &c.entry, Some(payees::said(evidence, c))));
+    sequence(audit, book, &mut claimed, payees.collect());
     let mut heads = BTreeMap::new();
     let pools: Vec<_> = commits
         .pools
@@ -53,6 +59,16 @@ pub(super) fn compare(
         .map(|c| (c.path.as_str(), &c.entry, pool(evidence, c, &mut heads)))
         .collect();
     sequence(audit, book, &mut claimed, pools);
+    let goods = commits.goods.iter().zip(goods::said(evidence, commits));
+    let goods = goods.map(|(c, said)| (c.path.as_str(), &c.entry, said));
+    sequence(audit, book, &mut claimed, goods.collect());
+    let payouts = commits
+        .payouts
+        .iter()
+        .map(|c| (c.path.as_str(), &c.entry, payouts::said(evidence, c, commits)));
+    sequence(audit, book, &mut claimed, payouts.collect());
+    let values = commits.values.iter().map(|c| (c.path.as_str(), &c.entry, Some(c.body.said())));
+    sequence(audit, book, &mut claimed, values.collect());
     let usage = commits
         .usage
         .iter()
@@ -114,7 +130,7 @@ fn sequence(
 }
 
 /// Names the members in which an entry's body is not as expected.
-fn differing(body: &Map<String, Value>, expected: &Value) -> Vec<String> {
+pub(super) fn differing(body: &Map<String, Value>, expected: &Value) -> Vec<String> {
     let empty = Map::new();
     let expected = expected.as_object().unwrap_or(&empty);
     let own = body.keys().filter(|name| !COMMON.contains(&name.as_str()));
@@ -192,7 +208,12 @@ fn pool(
                 "pool": opened.pool,
                 "currency": opened.currency,
                 "datasets": opened.datasets,
-                "terms": opened.terms,
+                "purposes": opened.purposes,
+                "rules": {
+                    "name": opened.rules.name,
+                    "version": opened.rules.version,
+                    "digest": canonical_digest(&opened.rules).ok()?,
+                },
             });
             let subject = (format!("pool:{}", opened.pool), canonical_digest(opened).ok()?);
             (Kind::PoolOpened, body, Vec::new(), subject)
@@ -211,6 +232,19 @@ fn pool(
             });
             let subject = (format!("payment:{}", funded.pool), Sha3Digest(reference));
             (Kind::PoolFunded, body, vec![opened], subject)
+        }
+        Act::Overridden(decision) => {
+            let (_, newest) = *heads.get(&decision.pool)?;
+            return decided::overridden(evidence, decision, *time, newest);
+        }
+        Act::Matched(act) => {
+            let (opened, _) = *heads.get(&act.pool)?;
+            // No pool's name holds a colon.
+            let last = heads.insert(format!("match:{}", act.pool), (opened, own));
+            let prev = vec![last.map_or(opened, |(_, last)| last)];
+            let body = matched::body(evidence, act)?;
+            let subject = (format!("match:{}@{}", act.pool, act.period), act.inputs.digest);
+            (Kind::FundsMatched, body, prev, subject)
         }
         Act::Settled(act) => {
             let head = heads.get_mut(&act.pool)?;
@@ -317,6 +351,9 @@ fn released(version: &Version) -> Said {
         }
         if let Some(commit) = version.linkage_commit {
             members.insert("linkage_commit".to_owned(), commit.into());
+        }
+        if let Some(records) = version.records() {
+            members.insert("records".to_owned(), records.digest.to_string().into());
         }
         // A version whose pipeline names no rules has no findings.
         if let Some(quality) = &version.quality {

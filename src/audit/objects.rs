@@ -7,6 +7,8 @@ use super::{
     Audit, Check, Evidence, Finding, booked,
     commits::{self, Commits},
     expected,
+    given::Inputs,
+    goods::GoodsAct,
     shape::{Act, LinkageCommit},
 };
 use crate::{
@@ -32,7 +34,10 @@ pub fn rehash(evidence: &Evidence) -> Result<Rehashed, store::Error> {
     let book = booked::book(evidence, &mut Audit::default())?;
     let commits = commits::read(evidence, &mut audit)?;
     expected::compare(evidence, &mut audit, &commits, book.as_ref());
-    let named = named(&commits);
+    let mut named = named(&commits);
+    for (path, digest) in of_inputs(evidence, &commits)? {
+        named.insert(("vault", path), digest);
+    }
     for ((zone, path), digest) in &named {
         let store = if *zone == "lake" { &evidence.lake } else { &evidence.vault };
         super::table::object(&mut audit, store, zone, path, digest)?;
@@ -65,6 +70,23 @@ pub fn rehash(evidence: &Evidence) -> Result<Rehashed, store::Error> {
     Ok(Rehashed { objects, findings: audit.findings })
 }
 
+/// The objects that the inputs of settlements alone name: the payees, and what was new.
+fn of_inputs(
+    evidence: &Evidence,
+    commits: &Commits,
+) -> Result<Vec<(String, Sha3Digest)>, store::Error> {
+    let mut named = Vec::new();
+    for commit in &commits.pools {
+        let Act::Settled(act) = &commit.body.act else { continue };
+        // Inputs that are missing or cannot be read are told as objects of their own.
+        let bytes = evidence.vault.find(&act.inputs.path)?.unwrap_or_default();
+        let Ok(inputs) = serde_json::from_slice::<Inputs>(&bytes) else { continue };
+        let objects = [inputs.payees, inputs.new_data].into_iter().flatten();
+        named.extend(objects.map(|object| (object.path, object.digest)));
+    }
+    Ok(named)
+}
+
 /// All objects with a digest, by zone and path.
 fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
     let mut named = BTreeMap::new();
@@ -80,16 +102,41 @@ fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
             named.insert(("vault", object.path.clone()), object.digest);
         }
     }
+    for commit in &commits.payees {
+        named.insert(("vault", commit.body.payees.path.clone()), commit.body.payees.digest);
+    }
+    for commit in &commits.payouts {
+        for object in commit.body.objects() {
+            named.insert(("vault", object.path.clone()), object.digest);
+        }
+    }
     for commit in &commits.pools {
         if let Act::Settled(act) = &commit.body.act {
             let lines = [&act.inputs, &act.lines, &act.leaves].into_iter();
-            for object in lines.chain(&act.institution_lines) {
+            for object in lines.chain(&act.institution_lines).chain(&act.held) {
+                named.insert(("vault", object.path.clone()), object.digest);
+            }
+        }
+    }
+    for commit in &commits.pools {
+        if let Act::Matched(act) = &commit.body.act {
+            named.insert(("vault", act.inputs.path.clone()), act.inputs.digest);
+        }
+    }
+    for commit in &commits.goods {
+        if let GoodsAct::Given(act) = &commit.body.act {
+            for object in [&act.basis, &act.lines, &act.leaves] {
                 named.insert(("vault", object.path.clone()), object.digest);
             }
         }
     }
     for commit in &commits.usage {
         named.insert(("vault", commit.body.lines_path.clone()), commit.body.lines);
+    }
+    for commit in &commits.values {
+        for object in commit.body.objects() {
+            named.insert(("vault", object.path.clone()), object.digest);
+        }
     }
     for commit in &commits.lake {
         let version = &commit.body;

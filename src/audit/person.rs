@@ -15,7 +15,16 @@ use crate::digest::{Sha3Digest, hmac_sha3, hmac_sha3_parts};
 /// The records of a version's people, by pseudonym, as far as segments were read.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    people: BTreeMap<String, (Sha3_256, u64)>,
+    people: BTreeMap<String, (Sha3_256, u64, u64)>,
+}
+
+/// What a version holds of one person.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) rows: u64,
+    /// Rows that are no copies and no repetitions.
+    pub(super) counted: u64,
+    pub(super) digest: Sha3Digest,
 }
 
 /// One segment's rows, person by person.
@@ -57,25 +66,31 @@ impl Part {
 }
 
 impl Records {
-    /// Adds the next segment of a table; tables and segments come in order.
-    pub(super) fn add(&mut self, table: &str, segment: u64, part: Part) {
+    /// Adds the next segment of a table, whose rows may be duplicates; tables and segments come in
+    /// order.
+    pub(super) fn add(&mut self, table: &str, segment: u64, part: Part, duplicates: bool) {
         let length = u32::try_from(table.len()).unwrap_or(u32::MAX);
         for (name, (rows_of, rows)) in part.people {
-            let (hasher, sum) = self.people.entry(name).or_insert_with(|| (Sha3_256::new(), 0));
+            let (hasher, sum, counted) =
+                self.people.entry(name).or_insert_with(|| (Sha3_256::new(), 0, 0));
             hasher.update(length.to_be_bytes());
             hasher.update(table.as_bytes());
             hasher.update(segment.to_be_bytes());
             hasher.update(rows_of.finalize());
             *sum = sum.saturating_add(rows);
+            if !duplicates {
+                *counted = counted.saturating_add(rows);
+            }
         }
     }
 
     /// Returns each person's rows and record digest, by pseudonym.
-    pub(super) fn finish(self) -> BTreeMap<String, (u64, Sha3Digest)> {
+    pub(super) fn finish(self) -> BTreeMap<String, Own> {
         let people = self.people.into_iter();
-        people
-            .map(|(name, (hasher, rows))| (name, (rows, Sha3Digest(hasher.finalize().into()))))
-            .collect()
+        let own = |(name, (hasher, rows, counted)): (String, (Sha3_256, u64, u64))| {
+            (name, Own { rows, counted, digest: Sha3Digest(hasher.finalize().into()) })
+        };
+        people.map(own).collect()
     }
 }
 

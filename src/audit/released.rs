@@ -12,15 +12,16 @@ use arrow::{
 use super::{
     Audit, Check, Evidence,
     commits::{Commits, Numbered},
+    counted::counted,
     linked::{History, People},
-    person::{Part, Records, leaf},
+    person::{Own, Part, Records, leaf},
     stood::{Register, Use},
     table::{
         self, ascends, count, ints, is_pseudonym, leaf_hash, object, odd, parquet, root, texts,
     },
 };
 use crate::{
-    digest::{Sha3Digest, Sha256},
+    digest::Sha256,
     lake::{Segment, TableVersion, Version},
     schema::Role,
     store,
@@ -33,7 +34,8 @@ pub(super) struct RosterLine {
     pub(super) institution: String,
     pub(super) pseudonym: String,
     pub(super) rows: u64,
-    pub(super) quality: u64,
+    /// Rows that are no copies and no repetitions.
+    pub(super) records: u64,
 }
 
 /// A version whose roster could be read.
@@ -80,6 +82,7 @@ pub(super) fn versions(
         audit.check(Check::Commit, &commit.path, own, "its record tree bears another name");
         let roster = roster(evidence, audit, commit, records.as_ref())?;
         known(audit, commit, commits);
+        counted(evidence, audit, commit)?;
         if let (Some(roster), Some(records)) = (&roster, &records) {
             leaves(evidence, audit, version, facts.register, roster, records)?;
         }
@@ -118,8 +121,8 @@ fn sums(audit: &mut Audit, commit: &Numbered<Version>) {
     good(version.record.count == counts.people, "its record tree counts other people");
 }
 
-/// By pseudonym: rows and record digest.
-type Told = BTreeMap<String, (u64, Sha3Digest)>;
+/// What a version holds of each person, by pseudonym.
+type Told = BTreeMap<String, Own>;
 /// By table: the pseudonyms with rows in it.
 type Members = BTreeMap<String, BTreeSet<String>>;
 
@@ -162,7 +165,7 @@ fn tables(
             complete &= good;
             let own = members.entry(table.table.clone()).or_default();
             own.extend(part.people().map(str::to_owned));
-            records.add(&table.table, at, part);
+            records.add(&table.table, at, part, segment.duplicates);
         }
         if complete {
             classes.judge(audit, version, table);
@@ -291,14 +294,16 @@ fn roster(
     let institutions: BTreeSet<&str> = lines.iter().map(|l| l.institution.as_str()).collect();
     let told = u64::try_from(institutions.len()).ok() == Some(version.institutions);
     audit.check(Check::Roster, &name, told, "its institutions are counted otherwise");
-    let mut behind: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
+    let mut behind: BTreeMap<&str, (&str, u64, u64)> = BTreeMap::new();
     let mut of: BTreeMap<&str, &str> = BTreeMap::new();
     let mut one = true;
     for line in &lines {
-        let (person, rows) = behind.entry(&line.pseudonym).or_insert((&line.contributor, 0));
+        let (person, rows, counted) =
+            behind.entry(&line.pseudonym).or_insert((&line.contributor, 0, 0));
         one &= *person == line.contributor.as_str();
         one &= *of.entry(&line.contributor).or_insert(&line.pseudonym) == line.pseudonym.as_str();
         *rows = rows.saturating_add(line.rows);
+        *counted = counted.saturating_add(line.records);
     }
     audit.check(
         Check::Roster,
@@ -312,14 +317,12 @@ fn roster(
         let strangers = records.keys().filter(|name| !behind.contains_key(name.as_str())).count();
         let fault = format!("{strangers} people of the released rows are not in it");
         audit.check(Check::Roster, &name, strangers == 0, &fault);
-        for (pseudonym, (_, rows)) in &behind {
-            let own = records.get(*pseudonym).map_or(0, |(rows, _)| *rows);
-            audit.check(
-                Check::Roster,
-                &name,
-                own == *rows,
-                "a person's rows are counted otherwise",
-            );
+        for (pseudonym, (_, rows, counted)) in &behind {
+            let own = records.get(*pseudonym).map_or((0, 0), |own| (own.rows, own.counted));
+            let fault = "a person's rows are counted otherwise";
+            audit.check(Check::Roster, &name, own.0 == *rows, fault);
+            let fault = "copies and repetitions among a person's rows are counted otherwise";
+            audit.check(Check::Roster, &name, own.1 == *counted, fault);
         }
     }
     Ok(Some(lines))
@@ -329,14 +332,21 @@ fn roster_lines(batch: &RecordBatch) -> Option<Vec<RosterLine>> {
     let (contributor, institution) = (texts(batch, "contributor")?, texts(batch, "institution")?);
     let pseudonym = texts(batch, "pseudonym")?;
     let (rows, quality) = (ints(batch, "rows")?, ints(batch, "quality_ppm")?);
+    // A version whose pipeline looks for no duplicates has as many records as rows.
+    let records = match batch.column_by_name("records") {
+        Some(_) => ints(batch, "records")?,
+        None => rows,
+    };
     (0..batch.num_rows())
         .map(|row| {
+            let quality = u64::try_from(quality.value(row)).ok();
+            quality.filter(|quality| *quality <= 1_000_000)?;
             Some(RosterLine {
                 contributor: contributor.value(row).to_owned(),
                 institution: institution.value(row).to_owned(),
                 pseudonym: pseudonym.value(row).to_owned(),
                 rows: u64::try_from(rows.value(row)).ok().filter(|rows| *rows > 0)?,
-                quality: u64::try_from(quality.value(row)).ok().filter(|q| *q <= 1_000_000)?,
+                records: u64::try_from(records.value(row)).ok()?,
             })
         })
         .collect()
@@ -367,13 +377,13 @@ fn leaves(
     let people: BTreeMap<&str, &str> =
         roster.iter().map(|l| (l.pseudonym.as_str(), l.contributor.as_str())).collect();
     let mut own = 0_u64;
-    for (pseudonym, (_, record)) in records {
+    for (pseudonym, own_rows) in records {
         let key = people.get(pseudonym.as_str()).and_then(|person| register.key(person));
         let Some(key) = key else {
             audit.check(Check::Records, &name, false, "a person with rows has no key");
             continue;
         };
-        let leaf = leaf(key, &version.dataset, version.version, record);
+        let leaf = leaf(key, &version.dataset, version.version, &own_rows.digest);
         let there = stored.contains(&leaf);
         audit.check(Check::Records, &name, there, "the leaf of a person's record is not in it");
         own = own.saturating_add(1);

@@ -1,5 +1,6 @@
-//! What the entry of a settlement must say, from its commit and the inputs that it names; and the
-//! commitments to its lines.
+//! What the entry of a settlement must say, from its commit and the inputs that it names.
+//!
+//! Comes in: a commit's act. Goes out: the body. Never: a member taken from the entry itself.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +10,9 @@ use super::{
     Evidence,
     expected::shown,
     shape::Settled,
-    shared::commitment,
     table::{leaf_hash, root},
 };
-use crate::digest::{Sha3Digest, Sha256, canonical, hex, hmac_sha3_parts};
+use crate::digest::{Sha3Digest, Sha256, canonical_digest, hex, hmac_sha3_parts};
 
 /// More entries than these are told by their root alone.
 const LISTED_MAX: usize = 400;
@@ -30,13 +30,20 @@ pub(super) fn body(evidence: &Evidence, act: &Settled) -> Option<Value> {
     let listed = ids.len() <= LISTED_MAX;
     let leaves: Vec<Sha256> = ids.iter().map(|id| leaf_hash(id.as_bytes())).collect();
     let totals = &act.totals;
+    let set = inputs.get("rules")?.get("set")?;
+    let rules = json!({
+        "name": set.get("name")?,
+        "version": set.get("version")?,
+        "digest": canonical_digest(set).ok()?,
+    });
     let mut body = json!({
         "pool": act.pool,
         "period": act.period,
         "inputs": ids.iter().filter(|_| listed).collect::<Vec<_>>(),
         "inputs_count": ids.len(),
         "inputs_root": root(&leaves),
-        "rules": inputs.get("rules")?,
+        "method": inputs.get("rules")?.get("method")?,
+        "rules": rules,
         "root": act.root,
         "count": shown(act.count),
         "total": totals.paid,
@@ -54,44 +61,9 @@ pub(super) fn body(evidence: &Evidence, act: &Settled) -> Option<Value> {
     Some(body)
 }
 
-/// One contributor's line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) contributor: String,
-    pub(super) base_weight: u128,
-    pub(super) usage_weight: u128,
-    pub(super) base_micro: i64,
-    pub(super) usage_micro: i64,
-    pub(super) opening_micro: i64,
-    pub(super) closing_micro: i64,
-    pub(super) paid_minor: i64,
-}
-
-impl Line {
-    /// Returns the leaf that commits to the line under its person's key.
-    pub(super) fn leaf(&self, pool: &str, period: &str, key: &[u8; 32]) -> Option<[u8; 64]> {
-        let text = canonical(&json!({
-            "pool": pool,
-            "period": period,
-            "contributor": self.contributor,
-            "base_weight": self.base_weight.to_string(),
-            "usage_weight": self.usage_weight.to_string(),
-            "base_micro": self.base_micro.to_string(),
-            "usage_micro": self.usage_micro.to_string(),
-            "opening_micro": self.opening_micro.to_string(),
-            "closing_micro": self.closing_micro.to_string(),
-            "paid_minor": self.paid_minor.to_string(),
-        }))
-        .ok()?;
-        let (pool, period) = (pool.as_bytes(), period.as_bytes());
-        let token = hmac_sha3_parts(key, &[b"rdm/payout-token/v1", pool, period]);
-        let salt = hmac_sha3_parts(key, &[b"rdm/payout-salt/v1", pool, period]);
-        let digest = Sha3Digest::of(&text);
-        let sealed = hmac_sha3_parts(&salt, &[b"rdm/payout/v1", pool, period, digest.as_bytes()]);
-        let mut leaf = [0; 64];
-        let (left, right) = leaf.split_at_mut(32);
-        left.copy_from_slice(&token);
-        right.copy_from_slice(&sealed);
-        Some(leaf)
-    }
+/// The keyed commitment to the institutions' lines.
+fn commitment(evidence: &Evidence, act: &Settled, lines: &Sha3Digest) -> [u8; 32] {
+    let (pool, period) = (act.pool.as_bytes(), act.period.as_bytes());
+    let parts = [b"rdm/payout-institutions/v1".as_slice(), pool, period, lines.as_bytes()];
+    hmac_sha3_parts(&evidence.secrets.payout_lines, &parts)
 }

@@ -1,11 +1,14 @@
-//! The commits of consents, people and pools as an auditor reads them: what stands in the JSON, no more.
+//! The commits of consents, people, pools and parties as an auditor reads them: what stands in the
+//! JSON, no more. Comes in: bytes. Goes out: shapes. Never: a member that is passed over.
 
 use serde::{Deserialize, Serialize};
 
+use super::{matched::Matched, rules::RuleSet};
 use crate::{
     digest::{Sha3Digest, Sha256},
     instant::Instant,
     money::{Accrual, Amount, Currency},
+    purpose::Purpose,
 };
 
 /// An object with its rows.
@@ -18,7 +21,7 @@ pub(super) struct Counted {
 }
 
 /// An object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Named {
     pub(super) path: String,
@@ -94,6 +97,8 @@ pub(super) struct PoolCommit {
 pub(super) enum Act {
     Opened(Opened),
     Funded(Funded),
+    Overridden(Overridden),
+    Matched(Matched),
     Settled(Box<Settled>),
 }
 
@@ -103,33 +108,21 @@ impl Act {
         match self {
             Self::Opened(act) => &act.pool,
             Self::Funded(act) => &act.pool,
+            Self::Overridden(act) => &act.pool,
+            Self::Matched(act) => &act.pool,
             Self::Settled(act) => &act.pool,
         }
     }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Opened {
     pub(super) pool: String,
     pub(super) currency: Currency,
     pub(super) datasets: Vec<String>,
-    pub(super) terms: Terms,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Terms {
-    pub(super) fee_bps: u32,
-    #[serde(default, skip_serializing_if = "none")]
-    pub(super) institution_ppm: u32,
-    pub(super) base_ppm: u32,
-    pub(super) usage_ppm: u32,
-    pub(super) minimum: Amount,
-}
-
-/// Pools of before, and those that give institutions no part, do not name it.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn none(ppm: &u32) -> bool {
-    *ppm == 0
+    pub(super) purposes: Vec<Purpose>,
+    pub(super) rules: RuleSet,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -140,7 +133,60 @@ pub(super) struct Funded {
     pub(super) reference: String,
 }
 
+/// A decision of the steward on the next settlement.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Overridden {
+    pub(super) pool: String,
+    pub(super) change: Override,
+    pub(super) reason: String,
+    pub(super) approver: String,
+}
+
+/// What is decided.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Override {
+    ExcludeQuery { query: u64 },
+    ExcludeContributor { contributor: String },
+    Price { query: u64, price: u32 },
+    Correct { contributor: String, amount: Amount },
+}
+
+impl Override {
+    /// Returns its name, as the book says it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::ExcludeQuery { .. } => "exclude-query",
+            Self::ExcludeContributor { .. } => "exclude-contributor",
+            Self::Price { .. } => "price",
+            Self::Correct { .. } => "correct",
+        }
+    }
+}
+
+/// `vault/parties/commits/<n>.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PartyCommit {
+    pub(super) txn: String,
+    pub(super) time: Instant,
+    pub(super) act: Relation,
+    pub(super) entry: String,
+}
+
+/// An institution's questions do not count the records of another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Relation {
+    pub(super) payer: String,
+    pub(super) institution: String,
+    pub(super) reason: String,
+    pub(super) approver: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Settled {
     pub(super) pool: String,
     pub(super) period: String,
@@ -151,30 +197,53 @@ pub(super) struct Settled {
     pub(super) root: Sha256,
     pub(super) count: u64,
     pub(super) totals: Totals,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) institution_lines: Option<Named>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Totals {
-    pub(super) received: Amount,
-    pub(super) returned: Amount,
-    pub(super) fee: Amount,
-    pub(super) base: Amount,
-    pub(super) usage: Amount,
-    pub(super) unallocated: Amount,
-    pub(super) opening: Accrual,
-    pub(super) accrued: Accrual,
-    pub(super) paid: Amount,
-    pub(super) carried: Accrual,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) institutions: Option<InstitutionTotals>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) held: Option<Named>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct InstitutionTotals {
-    pub(super) part: Amount,
+pub(super) struct Totals {
+    pub(super) received: Amount,
+    pub(super) returned: Accrual,
+    pub(super) fee: Amount,
+    pub(super) reserve: Amount,
+    pub(super) layers: Vec<LayerTotals>,
+    pub(super) unallocated: Accrual,
+    pub(super) opening: Accrual,
+    pub(super) gross: Accrual,
+    pub(super) person: Accrual,
+    pub(super) institution: Accrual,
+    pub(super) platform: Accrual,
+    pub(super) adjusted: Accrual,
+    pub(super) held: Accrual,
+    pub(super) vested: Accrual,
+    pub(super) payable: Amount,
+    pub(super) tax: Amount,
+    pub(super) paid: Amount,
+    pub(super) carried: Accrual,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) institutions: Option<Account>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) platform_account: Option<Account>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LayerTotals {
+    pub(super) layer: String,
+    pub(super) pot: Accrual,
+    pub(super) weight: String,
+    pub(super) unallocated: Accrual,
+}
+
+/// What institutions together, or the platform, brought along, earned, are paid and carry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Account {
+    pub(super) part: Accrual,
     pub(super) opening: Accrual,
     pub(super) accrued: Accrual,
     pub(super) paid: Amount,

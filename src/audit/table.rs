@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use arrow::{
-    array::{Array as _, AsArray as _, Int64Array, RecordBatch, StringArray},
+    array::{Array as _, AsArray as _, BooleanArray, Int64Array, RecordBatch, StringArray},
     datatypes::Int64Type,
 };
 use bytes::Bytes;
@@ -30,6 +30,12 @@ pub(super) fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a String
 /// Returns a column of integers without nulls.
 pub(super) fn ints<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a Int64Array> {
     let column = batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
+    (column.null_count() == 0).then_some(column)
+}
+
+/// Returns a column of yes and no without nulls.
+pub(super) fn flags<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a BooleanArray> {
+    let column = batch.column_by_name(name)?.as_boolean_opt()?;
     (column.null_count() == 0).then_some(column)
 }
 
