@@ -5,13 +5,20 @@
 //! number of people between 1 and 10.
 
 mod audit;
+mod audit_pool;
 mod bars;
+mod charts;
 mod csv;
 mod dataset;
+mod document;
+mod explain;
+mod giving;
 mod index;
+mod messages;
 mod number;
 mod owed;
 mod page;
+mod pdf;
 mod quality;
 mod run;
 mod settlement;
@@ -23,18 +30,31 @@ mod laws;
 
 pub use self::{
     audit::{AuditCheck, AuditFinding, AuditPage, audit_page},
+    audit_pool::{
+        AccountFacts, BankFacts, Concentration, Days, Disbursed, Drawn, EntryFacts, Exception,
+        Excluded, Federal, FederalLine, Indirect, InstitutionFacts, InstitutionsShare, LayerFacts,
+        Money, OfPeople, OverrideFacts, OwedLine, Part, PoolFacts, PurposeShare, QuestionFacts,
+        Receipt, Reconciled, RelatedFacts, Restricted, RollLine, RulesFacts, Sample, SampleLine,
+        SelfDealing, SettlementFacts, SponsorAudit, SponsorReader, TooLarge, Waterfall, draw,
+        sponsor_csv, sponsor_document, sponsor_page,
+    },
     csv::safe_cell,
     dataset::{DatasetPage, DatasetTable, DatasetVersion, dataset_page},
+    document::{Block, Document, Head, Pair, Row},
+    explain::{Explanation, Step, explain},
+    giving::{DigitsError, Funder, Grant, Recipient, giving},
     index::{IndexAudit, IndexDataset, IndexPage, IndexPool, Link, index_page},
+    messages::{Lang, LangError, Messages},
     number::PublicCount,
     page::{Checkpoint, Named, json},
+    pdf::{Error as PdfError, Template, pdf},
     quality::{FilledLine, QualityReport, RuleFile, quality_page},
-    run::{ColumnLine, InstitutionLine, RiskLine, RunReport, TableLine, run_page},
+    run::{ColumnLine, InstitutionLine, RecordsLine, RiskLine, RunReport, TableLine, run_page},
     settlement::{
-        SettlementInstitutions, SettlementLayer, SettlementPage, SettlementUse, settlement_page,
+        SettlementAccount, SettlementLayer, SettlementPage, SettlementUse, settlement_page,
     },
     statement::{
-        StatementConsent, StatementLayer, StatementPage, StatementProof, StatementQuery,
-        StatementRelease, statement_csv, statement_page,
+        StatementConsent, StatementPage, StatementRejected, StatementRelease, statement_csv,
+        statement_page,
     },
 };

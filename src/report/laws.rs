@@ -3,9 +3,10 @@
 use super::{
     AuditCheck, AuditFinding, AuditPage, Checkpoint, ColumnLine, DatasetPage, DatasetTable,
     DatasetVersion, FilledLine, IndexAudit, IndexDataset, IndexPage, IndexPool, InstitutionLine,
-    Link, Named, PublicCount, QualityReport, RiskLine, RuleFile, RunReport, SettlementInstitutions,
-    SettlementLayer, SettlementPage, SettlementUse, StatementPage, TableLine, audit_page,
-    dataset_page, index_page, json, quality_page, run_page, settlement_page, statement_page,
+    Lang, Link, Named, PublicCount, QualityReport, RiskLine, RuleFile, RunReport,
+    SettlementAccount, SettlementLayer, SettlementPage, SettlementUse, StatementPage, TableLine,
+    audit_page, dataset_page, index_page, json, quality_page, run_page, settlement_page,
+    sponsor_page, statement_page,
 };
 use crate::{
     digest::Sha3Digest,
@@ -97,6 +98,7 @@ fn run(odd: &str) -> RunReport {
                 suppressed_ppm: 21_159,
             }),
         }],
+        records: Vec::new(),
         segments: 4,
         bytes: 1_402_331,
         entry: Some(format!("{}{odd}", "0f".repeat(32))),
@@ -155,12 +157,15 @@ fn settlement(odd: &str) -> SettlementPage {
         earlier: "0.00".to_owned(),
         fee: "5000.00".to_owned(),
         paid: "94871.16".to_owned(),
+        reserve: "0.00".to_owned(),
+        kept: "0.00".to_owned(),
         carried: "128.84".to_owned(),
-        institutions: Some(SettlementInstitutions {
+        institutions: Some(SettlementAccount {
             part: "15000.00".to_owned(),
             paid: "14999.17".to_owned(),
             carried: "0.83".to_owned(),
         }),
+        platform: None,
         unallocated: "0.00".to_owned(),
         contributors_paid: PublicCount::new(1_790),
         contributors: PublicCount::new(1_842),
@@ -289,26 +294,25 @@ fn quality(odd: &str) -> QualityReport {
 }
 
 fn statement(odd: &str) -> StatementPage {
-    let sample = super::statement::tests::sample();
-    let named = Named { name: odd.to_owned(), value: odd.to_owned() };
-    let mut page =
-        StatementPage { pool: format!("{}{odd}", sample.pool), inputs: vec![named], ..sample };
-    page.contributor.push_str(odd);
-    page.layers.iter_mut().for_each(|layer| layer.weight.push_str(odd));
+    let mut page = super::statement::tests::sample();
+    page.statement.rules.name.push_str(odd);
+    page.statement.records.iter_mut().for_each(|line| line.dataset.push_str(odd));
+    page.statement.layers.iter_mut().for_each(|layer| layer.weight.push_str(odd));
     page.consents.iter_mut().for_each(|consent| consent.institutions.push(odd.to_owned()));
     page
 }
 
 /// Every page with `odd` in as many texts as take one.
-fn pages(odd: &str) -> [(&'static str, String); 7] {
+fn pages(odd: &str) -> [(&'static str, String); 8] {
     [
         ("index", index_page(&index(odd))),
         ("run", run_page(&run(odd))),
-        ("statement", statement_page(&statement(odd), "statement")),
+        ("statement", statement_page(&statement(odd), Lang::En, "statement", true)),
         ("settlement", settlement_page(&settlement(odd), "settlement")),
         ("audit", audit_page(&audit(odd))),
         ("dataset", dataset_page(&dataset(odd), "dataset")),
         ("quality", quality_page(&quality(odd))),
+        ("sponsor", sponsor_page(&super::audit_pool::tests::sample(odd), &[])),
     ]
 }
 

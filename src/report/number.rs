@@ -16,6 +16,11 @@ impl PublicCount {
     pub fn new(count: u64) -> Self {
         Self(count)
     }
+
+    /// Adds another number before either is shown.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
 }
 
 impl fmt::Display for PublicCount {
@@ -46,7 +51,7 @@ impl Serialize for PublicCount {
 
 /// Writes `31204` as `31,204`.
 pub(super) fn thousands(number: u64) -> String {
-    grouped(&number.to_string())
+    grouped(&number.to_string(), ',')
 }
 
 /// Writes decimal text such as `94871.16` as `94,871.16`; other text stays as it is.
@@ -57,7 +62,7 @@ pub(super) fn decimal(text: &str) -> String {
         return text.to_owned();
     }
     let dot = if fraction.is_empty() { "" } else { "." };
-    format!("{sign}{}{dot}{fraction}", grouped(whole))
+    format!("{sign}{}{dot}{fraction}", grouped(whole, ','))
 }
 
 /// Returns the digits of decimal text as one number with `places` decimals, to draw with.
@@ -81,14 +86,6 @@ pub(super) fn places(text: &str) -> usize {
     text.split_once('.').map_or(0, |(_, fraction)| fraction.len())
 }
 
-/// Cuts decimal text to coins of `places` decimals; none when it is less than the smallest coin.
-pub(super) fn coins(text: &str, places: usize) -> Option<String> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let fraction: String = fraction.chars().chain(std::iter::repeat('0')).take(places).collect();
-    let cut = if places == 0 { whole.to_owned() } else { format!("{whole}.{fraction}") };
-    cut.bytes().any(|byte| matches!(byte, b'1'..=b'9')).then_some(cut)
-}
-
 /// Writes parts per million as per cent: `9.1 %`.
 pub(super) fn percent(ppm: u64) -> String {
     let tenths = ppm.saturating_add(500) / 1_000;
@@ -104,11 +101,12 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     percent(u64::try_from(ppm).unwrap_or(u64::MAX))
 }
 
-fn grouped(digits: &str) -> String {
+/// Writes digits in groups of three.
+pub(super) fn grouped(digits: &str, between: char) -> String {
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
+            text.push(between);
         }
         text.push(digit);
     }
@@ -148,8 +146,5 @@ mod tests {
         assert_eq!(scaled("12.3", 2), 1_230);
         assert_eq!(sum("0.0042", "51.268431"), "51.272631");
         assert_eq!(sum("7", "3"), "10");
-        assert_eq!(coins("0.437200", 2).as_deref(), Some("0.43"));
-        assert_eq!(coins("0.009999", 2), None);
-        assert_eq!(coins("12", 0).as_deref(), Some("12"));
     }
 }

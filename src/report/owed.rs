@@ -6,91 +6,43 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Named, PublicCount, SettlementInstitutions, SettlementLayer, SettlementPage, SettlementUse,
-    StatementConsent, StatementLayer, StatementPage, StatementProof, StatementQuery,
-    StatementRelease, number::sum,
+    Named, PublicCount, SettlementAccount, SettlementLayer, SettlementPage, SettlementUse,
+    number::sum,
 };
 use crate::{
-    consent::Event,
-    reward::{
-        Dated, Inputs, Settled, Settlement,
-        statement::{Layer, Statement},
-    },
+    money::Accrual,
+    reward::{Dated, Inputs, InstitutionTotals, Layer, Line, Settled, Settlement},
 };
-
-impl StatementPage {
-    /// Makes the page of a statement; `releases` and `decisions` are the person's, the newest last.
-    pub fn of(statement: &Statement, releases: Vec<StatementRelease>, decisions: &[Event]) -> Self {
-        let proof = &statement.proof;
-        Self {
-            contributor: statement.contributor.as_str().to_owned(),
-            pool: statement.pool.to_string(),
-            period: statement.period.to_string(),
-            currency: statement.paid.currency().code().to_owned(),
-            time: statement.settled,
-            paid: statement.paid.decimal(),
-            accrued: statement.accrued.decimal(),
-            opening: statement.opening.decimal(),
-            closing: statement.carried.decimal(),
-            minimum: statement.minimum.decimal(),
-            layers: statement
-                .layers
-                .iter()
-                .map(|line| StatementLayer {
-                    layer: layer_name(line.layer).to_owned(),
-                    weight: line.weight.clone(),
-                    total_weight: line.total_weight.clone(),
-                    accrued: line.accrued.decimal(),
-                })
-                .collect(),
-            queries: statement
-                .uses
-                .iter()
-                .map(|line| StatementQuery {
-                    date: line.date,
-                    purpose: line.purpose.clone(),
-                    rows: line.my_rows,
-                    // `<11 people` is no number, and so stays hidden.
-                    rows_all: line.all_rows.parse().ok(),
-                    accrued: None,
-                    entry: line.entry.to_string(),
-                })
-                .collect(),
-            releases,
-            consents: decisions.iter().map(decision).collect(),
-            proof: Some(StatementProof {
-                entry: statement.entry.to_string(),
-                line: proof.line.clone(),
-                token: proof.token.clone(),
-                salt: proof.salt.clone(),
-                leaf_index: proof.leaf_index,
-                leaf_count: proof.leaf_count,
-                leaf: proof.leaf.clone(),
-                path: proof.path.iter().map(ToString::to_string).collect(),
-                root: proof.root.to_string(),
-            }),
-            inputs: vec![
-                named("Inputs", &statement.inputs),
-                named("Rules", &statement.rules),
-                named("All lines", &statement.lines),
-            ],
-            checks: vec![statement.recompute.clone()],
-        }
-    }
-}
 
 impl SettlementPage {
     /// Makes the public page of a settlement.
     pub fn of(settled: &Dated<Settled>, inputs: &Inputs, settlement: &Settlement) -> Self {
         let totals = &settled.act.totals;
-        let people = |earned: fn(&crate::reward::Line) -> bool| {
+        let people = |earned: &dyn Fn(&Line) -> bool| {
             PublicCount::new(settlement.lines.iter().filter(|line| earned(line)).count() as u64)
         };
-        let shared = totals.institutions.as_ref();
-        let mut earlier = sum(&totals.returned.decimal(), &totals.opening.decimal());
-        if let Some(shared) = shared {
-            earlier = sum(&earlier, &shared.opening.decimal());
-        }
+        let layer = |layer: Layer, amount: String| SettlementLayer {
+            layer: layer.name().to_owned(),
+            amount,
+            contributors: people(&|line| line.micro(layer) > 0),
+        };
+        // What is held back changes hands inside of people's own account.
+        let currency = totals.paid.currency();
+        let micro = |micro: i128| Accrual::new(micro, currency).decimal();
+        let held: i128 = settlement.held.iter().map(|part| i128::from(part.micro)).sum();
+        let held_before = held.saturating_sub(totals.held.micro());
+        let held_before = held_before.saturating_add(totals.vested.micro());
+        let accounts = [&totals.institutions, &totals.platform_account];
+        let openings = accounts.into_iter().flatten().map(|sums| sums.opening.decimal());
+        let earlier = [totals.opening.decimal(), micro(held_before)]
+            .into_iter()
+            .chain(openings)
+            .fold(totals.returned.decimal(), |all, more| sum(&all, &more));
+        let account = |sums: &InstitutionTotals| SettlementAccount {
+            part: sums.part.decimal(),
+            paid: sums.paid.decimal(),
+            carried: sums.carried.decimal(),
+        };
         let mut uses = BTreeMap::new();
         for query in &inputs.queries {
             *uses.entry(query.purpose.clone()).or_insert(0_u64) += 1;
@@ -104,27 +56,19 @@ impl SettlementPage {
             earlier,
             fee: totals.fee.decimal(),
             paid: totals.paid.decimal(),
+            reserve: totals.reserve.decimal(),
+            kept: sum(&totals.tax.decimal(), &micro(held)),
             carried: totals.carried.decimal(),
-            institutions: shared.map(|shared| SettlementInstitutions {
-                part: shared.part.decimal(),
-                paid: shared.paid.decimal(),
-                carried: shared.carried.decimal(),
-            }),
+            institutions: totals.institutions.as_ref().map(account),
+            platform: totals.platform_account.as_ref().map(account),
             unallocated: totals.unallocated.decimal(),
-            contributors_paid: people(|line| line.paid_minor > 0),
-            contributors: people(|line| line.base_micro > 0 || line.usage_micro > 0),
-            layers: vec![
-                SettlementLayer {
-                    layer: layer_name(Layer::Base).to_owned(),
-                    amount: totals.base.decimal(),
-                    contributors: people(|line| line.base_micro > 0),
-                },
-                SettlementLayer {
-                    layer: layer_name(Layer::Usage).to_owned(),
-                    amount: totals.usage.decimal(),
-                    contributors: people(|line| line.usage_micro > 0),
-                },
-            ],
+            contributors_paid: people(&|line| line.paid_minor > 0),
+            contributors: people(&|line| line.gross_micro > 0),
+            layers: totals
+                .layers
+                .iter()
+                .map(|sums| layer(sums.layer, sums.pot.decimal()))
+                .collect(),
             uses: uses
                 .into_iter()
                 .map(|(purpose, answers)| SettlementUse { purpose, answers })
@@ -138,27 +82,6 @@ impl SettlementPage {
             checkpoint: None,
             checks: vec![format!("almoner audit {}", settled.act.pool)],
         }
-    }
-}
-
-fn decision(event: &Event) -> StatementConsent {
-    let list = |text: String| -> Vec<String> {
-        if text == "*" { Vec::new() } else { text.split('|').map(str::to_owned).collect() }
-    };
-    StatementConsent {
-        action: event.action().as_str().to_owned(),
-        purposes: event.terms().purposes().to_vec(),
-        institutions: list(event.terms().institutions_text()),
-        categories: list(event.terms().categories_text()),
-        from: event.valid_from(),
-        until: event.valid_until(),
-    }
-}
-
-fn layer_name(layer: Layer) -> &'static str {
-    match layer {
-        Layer::Base => "base",
-        Layer::Usage => "usage",
     }
 }
 

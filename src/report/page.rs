@@ -3,7 +3,10 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
-use super::number::thousands;
+use super::{
+    messages::{Lang, Messages, Say},
+    number::thousands,
+};
 use crate::{digest::Sha256, instant::Instant};
 
 /// A signed state of the public book.
@@ -40,6 +43,8 @@ pub(super) enum Reader {
     Steward,
     /// One contributor.
     Contributor,
+    /// A sponsor and their auditor.
+    Sponsor,
 }
 
 /// One page.
@@ -55,12 +60,17 @@ pub(super) struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Writes the page as HTML.
+    /// Writes the page as HTML, in English.
     pub(super) fn render(self) -> String {
+        self.render_in(Messages::of(Lang::En))
+    }
+
+    /// Writes the page as HTML; title, lead and body are in the language of the messages.
+    pub(super) fn render_in(self, messages: &Messages) -> String {
         let Self { title, lead, reader, time, beside, body } = self;
         let page = html! {
             (DOCTYPE)
-            html lang="en" {
+            html lang=(messages.lang()) {
                 head {
                     meta charset="utf-8";
                     meta http-equiv="Content-Security-Policy" content=(policy());
@@ -73,11 +83,12 @@ impl Page<'_> {
                 body {
                     header .top { div .wrap {
                         b { "Almoner" }
-                        span { (match reader {
-                            Reader::Public => "Public record",
-                            Reader::Steward => "For the steward",
-                            Reader::Contributor => "Private: for you alone",
-                        }) }
+                        span { (messages.say(match reader {
+                            Reader::Public => "reader-public",
+                            Reader::Steward => "reader-steward",
+                            Reader::Contributor => "reader-contributor",
+                            Reader::Sponsor => "reader-sponsor",
+                        })) }
                     } }
                     main .wrap {
                         h1 { (title) }
@@ -85,7 +96,9 @@ impl Page<'_> {
                         (body)
                     }
                     footer { div .wrap {
-                        "As of " time datetime=(time) { (instant(time)) } "."
+                        time datetime=(time) {
+                            (messages.tell("as-of", &[("time", Say::Text(&messages.instant(time)))]))
+                        }
                         @for (words, name) in beside { " " (words) ": " (link(name, name)) "." }
                     } }
                 }
@@ -103,9 +116,7 @@ pub(super) fn link(href: &str, words: &str) -> Markup {
 
 /// Writes an instant for people: `22 November 2026, 09:30 UTC`.
 pub(super) fn instant(time: Instant) -> String {
-    let day = time.date().format("%-d %B %Y");
-    let second = time.unix().rem_euclid(86_400);
-    format!("{day}, {:02}:{:02} UTC", second / 3_600, second / 60 % 60)
+    Messages::of(Lang::En).instant(time)
 }
 
 /// One figure with its words.
@@ -218,11 +229,5 @@ mod tests {
         for banned in ["</", "url(", "@import", "http"] {
             assert!(!STYLE.contains(banned), "{banned}");
         }
-    }
-
-    #[test]
-    fn an_instant_is_written_in_words() {
-        let time = Instant::parse("2026-11-02T09:05:59Z").unwrap();
-        assert_eq!(instant(time), "2 November 2026, 09:05 UTC");
     }
 }

@@ -44,6 +44,9 @@ pub struct RunReport {
     pub rejects: BTreeMap<String, u64>,
     /// The released tables.
     pub tables: Vec<TableLine>,
+    /// Which released rows count as records, by table; nothing where the pipeline does not ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<RecordsLine>,
     /// Segments written.
     pub segments: u64,
     /// Their bytes.
@@ -91,6 +94,23 @@ pub struct TableLine {
     /// What could be learnt from it; none where it has no quasi-identifiers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<RiskLine>,
+}
+
+/// Which released rows of one table count as records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsLine {
+    /// The table.
+    pub table: String,
+    /// Rows released.
+    pub rows: u64,
+    /// Rows that count; the others weigh nothing.
+    pub counting: u64,
+    /// Rows whose person has the same record already.
+    pub repeated: u64,
+    /// Rows equal to a record that another person had first.
+    pub copied: u64,
+    /// Rows nearly the same as a record that another person had first.
+    pub similar: u64,
 }
 
 /// What was done to one column.
@@ -164,6 +184,10 @@ pub fn run_page(report: &RunReport) -> String {
         }
         h2 { "What was done to each column" }
         @for table in &report.tables { (table_section(table)) }
+        @if !report.records.is_empty() {
+            h2 { "Which rows count" }
+            (records(&report.records))
+        }
         h2 { "What it left behind" }
         p {
             (thousands(report.segments)) " segments, " (thousands(report.bytes)) " bytes. Run "
@@ -251,6 +275,29 @@ fn reasons(
         })
         .collect();
     table(caption, &["Reason", "#Rows", "What can be done"], &rows)
+}
+
+fn records(lines: &[RecordsLine]) -> Markup {
+    let rows: Vec<Vec<Markup>> = lines
+        .iter()
+        .map(|line| {
+            let figures = [line.rows, line.counting, line.repeated, line.copied, line.similar];
+            let cells = figures.into_iter().map(count);
+            std::iter::once(whole(&line.table)).chain(cells).collect()
+        })
+        .collect();
+    html! {
+        p {
+            "A record counts once, whoever brings it again: rows that repeat or copy another are in \
+             the release like any other, and weigh nothing where people are rewarded for them."
+        }
+        (table(
+            "Released rows by table, and which count",
+            &["Table", "#Rows", "#Count", "#Repeated by the same person",
+                "#Copied from another person", "#Nearly the same as another person's"],
+            &rows,
+        ))
+    }
 }
 
 fn table_section(line: &TableLine) -> Markup {

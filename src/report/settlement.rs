@@ -29,13 +29,20 @@ pub struct SettlementPage {
     pub earlier: String,
     /// Kept for running the commons.
     pub fee: String,
+    /// Kept in reserve.
+    pub reserve: String,
     /// Paid to contributors.
     pub paid: String,
+    /// Withheld of contributors' payouts for tax offices, or held back for later settlements.
+    pub kept: String,
     /// Earned, and carried for contributors until it can be paid.
     pub carried: String,
-    /// What institutions get, where the pool's terms give them a part.
+    /// What institutions get, where the pool's rules give them a part.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub institutions: Option<SettlementInstitutions>,
+    pub institutions: Option<SettlementAccount>,
+    /// What the platform gets, where the pool's rules give it a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<SettlementAccount>,
     /// Earned by nobody, and still in the pool.
     pub unallocated: String,
     /// Contributors who were paid.
@@ -58,9 +65,9 @@ pub struct SettlementPage {
     pub checks: Vec<String>,
 }
 
-/// What the institutions that hold the records get, all together.
+/// What the institutions that hold the records get, all together, or the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SettlementInstitutions {
+pub struct SettlementAccount {
     /// Their part of the money.
     pub part: String,
     /// Paid to them.
@@ -72,7 +79,7 @@ pub struct SettlementInstitutions {
 /// What one layer gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettlementLayer {
-    /// `base` or `usage`.
+    /// `base`, `usage`, `new-data` or `value`.
     pub layer: String,
     /// Its amount.
     pub amount: String,
@@ -107,7 +114,9 @@ pub fn settlement_page(page: &SettlementPage, stem: &str) -> String {
             (&in_coins("Received"), decimal(&page.received)),
             (&in_coins("From earlier periods"), decimal(&page.earlier)),
             (&in_coins("Fee"), decimal(&page.fee)),
+            (&in_coins("Kept in reserve"), decimal(&page.reserve)),
             (&in_coins("Paid"), decimal(&page.paid)),
+            (&in_coins("Tax, or held back"), decimal(&page.kept)),
             (&in_coins("Carried for people"), decimal(&page.carried)),
             (&in_coins("Still in the pool"), decimal(&page.unallocated)),
         ]))
@@ -118,17 +127,23 @@ pub fn settlement_page(page: &SettlementPage, stem: &str) -> String {
                 (&in_coins("Carried for institutions"), decimal(&shared.carried)),
             ]))
         }
-        h2 { "How it was shared" }
-        @if page.institutions.is_some() {
-            p {
-                "A fixed part goes to the institutions that hold the records, by how much and how \
-                 good; the rest goes to people."
-            }
+        @if let Some(own) = &page.platform {
+            (figures(&[
+                (&in_coins("The platform’s part"), decimal(&own.part)),
+                (&in_coins("Paid to the platform"), decimal(&own.paid)),
+                (&in_coins("Carried for the platform"), decimal(&own.carried)),
+            ]))
         }
+        h2 { "How it was shared" }
         p {
-            "One part goes to everyone whose records are in the dataset, by how much and how good; "
-            "the other to those whose records an answer drew on. Every cent is given out or shown "
-            "here; nothing is rounded away."
+            "Each part below goes to the people who earned it, by a weight that anyone can reckon \
+             again. Every cent is given out or shown here; nothing is rounded away."
+        }
+        @if page.institutions.is_some() || page.platform.is_some() {
+            p {
+                "Of what each person’s records earn, fixed parts go to the institutions that hold \
+                 them and to the platform, where the pool’s rules say so; the rest is the person’s."
+            }
         }
         (table(
             "Layers of the settlement",
@@ -137,6 +152,8 @@ pub fn settlement_page(page: &SettlementPage, stem: &str) -> String {
                 text(match layer.layer.as_str() {
                     "base" => "For being in the dataset",
                     "usage" => "For answers that drew on the records",
+                    "new-data" => "For data that was not there before",
+                    "value" => "For making a model better",
                     other => other,
                 }),
                 text(decimal(&layer.amount)),
@@ -177,15 +194,18 @@ pub fn settlement_page(page: &SettlementPage, stem: &str) -> String {
 
 fn flow(page: &SettlementPage) -> Markup {
     let amount = |text: &str| scaled(text, 6);
-    let of = |part: fn(&SettlementInstitutions) -> &str| {
-        page.institutions.as_ref().map_or(0, |shared| amount(part(shared)))
+    let of = |part: fn(&SettlementAccount) -> &str| {
+        let shared = [&page.institutions, &page.platform].into_iter().flatten();
+        shared.map(|shared| amount(part(shared))).sum::<u128>()
     };
     let (paid, carried) = (of(|shared| &shared.paid), of(|shared| &shared.carried));
+    let carried = amount(&page.carried) + amount(&page.kept) + carried;
+    let pool = amount(&page.unallocated) + amount(&page.reserve);
     let parts = [
         Part { class: "good", label: "paid", size: amount(&page.paid) + paid },
         Part { class: "warn", label: "fee", size: amount(&page.fee) },
-        Part { class: "calm", label: "carried", size: amount(&page.carried) + carried },
-        Part { class: "bad-part", label: "still in the pool", size: amount(&page.unallocated) },
+        Part { class: "calm", label: "carried, held back or withheld", size: carried },
+        Part { class: "bad-part", label: "still in the pool", size: pool },
     ];
     let whole = parts.iter().map(|part| part.size).sum();
     html! {

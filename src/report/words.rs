@@ -1,19 +1,11 @@
 //! Plain words for what the engine calls by short names.
 
+use super::messages::{Lang, Messages};
 use crate::{purpose::Purpose, schema::Role};
 
 /// Says a purpose in words, with its code.
 pub(super) fn purpose(purpose: &Purpose) -> String {
-    let code = purpose.as_str();
-    let words = match code.split('=').next().unwrap_or(code) {
-        "DUO:0000004" => "any use, without restriction",
-        "DUO:0000006" => "health, medical or biomedical research",
-        "DUO:0000007" => "research on one disease",
-        "DUO:0000011" => "research on population origins or ancestry",
-        "DUO:0000042" => "general research",
-        _ => return purpose.label(),
-    };
-    format!("{words} ({code})")
+    Messages::of(Lang::En).purpose(purpose)
 }
 
 /// Says several purposes.

@@ -1,0 +1,237 @@
+# Was Beitragende lesen, auf Deutsch. Jede Meldung steht auch in en.ftl, mit denselben Variablen.
+
+# Jede Seite
+reader-public = Öffentliches Verzeichnis
+reader-steward = Für die Verwaltung
+reader-contributor = Vertraulich: nur für Sie
+reader-sponsor = Vertraulich: für den Förderer und seine Prüfer
+as-of = Stand: { $time }.
+under-percent = unter { $least } %
+
+month-1 = Januar
+month-2 = Februar
+month-3 = März
+month-4 = April
+month-5 = Mai
+month-6 = Juni
+month-7 = Juli
+month-8 = August
+month-9 = September
+month-10 = Oktober
+month-11 = November
+month-12 = Dezember
+
+purpose-any = jede Nutzung, ohne Einschränkung
+purpose-health = Gesundheits-, medizinische oder biomedizinische Forschung
+purpose-disease = Forschung zu einer Krankheit
+purpose-ancestry = Forschung zu Herkunft und Abstammung
+purpose-general = allgemeine Forschung
+
+# Die Abrechnung
+statement-title = Ihre Abrechnung
+statement-lead = Topf { $pool }, { $period }, abgerechnet am { $date }. Mitglied { $member }.
+statement-foot = Abrechnung des Topfs { $pool }, { $period }. Vertraulich: nur für Sie.
+statement-csv = Als Tabelle
+statement-json = Für Programme
+statement-pdf = Zum Drucken
+
+hero-paid = Ihnen ausgezahlt für { $period }.
+hero-paid-rest = Ihnen ausgezahlt für { $period }. Der Rest, { $rest }, wird in den nächsten Zeitraum übertragen.
+hero-nothing = Diesmal keine Auszahlung
+hero-nothing-rest = Was Sie verdient haben, bleibt Ihres: { $rest } wird in den nächsten Zeitraum übertragen. Beträge unter { $minimum } werden erst ausgezahlt, wenn sie sich angesammelt haben.
+answers-none = In diesem Zeitraum hat keine Antwort an Forschende auf Ihre Daten zurückgegriffen.
+answers-some =
+    { $count ->
+        [one] Eine Antwort an Forschende hat in diesem Zeitraum auf Ihre Daten zurückgegriffen.
+       *[other] { $count-text } Antworten an Forschende haben in diesem Zeitraum auf Ihre Daten zurückgegriffen.
+    }
+
+layer-base = Für das Beitragen Ihrer Datensätze
+layer-usage = Für Antworten, die auf Ihre Datensätze zurückgriffen
+layer-new-data = Für Datensätze, die es vorher nicht gab
+layer-value = Für die Verbesserung eines Modells
+
+account-heading = Wie es sich zusammensetzt
+account-caption = Ihr Konto beim Topf { $pool }, in { $currency }
+account-what = Wofür
+account-how = Wie
+account-opening = Übertrag von früher
+account-weight = Gewicht { $weight } von { $total }, { $share } von { $pot }
+account-cap = Änderung durch die Obergrenze für eine Person
+account-cap-how = höchstens { $rate } von allem für eine Person
+account-gross = Verdient
+account-institution = Anteil der Einrichtungen, die Ihre Daten aufbewahren
+account-platform = Anteil der Plattform
+account-part = { $rate } des Verdienten
+account-person = Ihr eigener Anteil
+account-adjust = Abgezogen, um auszugleichen, was nicht hätte gezahlt werden sollen
+account-adjust-how = { $owed } noch auszugleichen
+account-held = Zurückgelegt; es wird mit späteren Abrechnungen Ihres
+account-vested = Früher zurückgelegt; es ist jetzt Ihres geworden
+account-balance = Auf Ihrem Konto
+account-tax = Einbehaltene Steuer
+account-tax-how = { $rate } für das Land { $country }
+account-tax-unknown = { $rate }; ein Land ist für Sie nicht eingetragen
+account-paid = Ihnen ausgezahlt
+account-closing = In den nächsten Zeitraum übertragen
+account-minimum = Weniger als { $minimum } wird nicht ausgezahlt, sondern übertragen. Ebenso alles, was weniger als die kleinste Münze ist.
+
+uses-heading = Wofür Ihre Datensätze genutzt wurden
+uses-caption = Antworten, die auf Ihre Datensätze zurückgriffen; Forschende sahen Summen über mindestens 11 Personen, nie eine Zeile
+uses-date = Tag
+uses-purpose = Wofür
+uses-asker = Wer fragte
+uses-dataset = Datenbestand
+uses-mine = Ihre Datensätze
+uses-counted = Davon bezahlt
+uses-all = Alle Datensätze
+uses-units = Einheiten
+uses-nobody = nicht angegeben
+uses-hidden = verborgen
+uses-hidden-note = Eine Summe bleibt verborgen, wenn weniger als 11 Personen dahinterstehen.
+uses-payer-note = Datensätze, die von der fragenden oder einer mit ihr verbundenen Einrichtung stammen, werden nicht bezahlt: Niemand verdient daran, nach den eigenen Daten zu fragen.
+dataset-version = { $dataset }, Version { $version }
+
+records-heading = Ihre Datensätze im Einzelnen
+records-none = Keine Version, die diese Abrechnung gelesen hat, enthält Datensätze von Ihnen.
+records-caption = Ihre Datensätze in den Versionen, die diese Abrechnung gelesen hat
+records-dataset = Datenbestand
+records-institution = Einrichtung
+records-rows = Zeilen
+records-duplicates = Doppelte
+records-counted = Gezählt
+records-quality = Qualität
+records-base = Fürs Beitragen bezahlt
+records-yes = ja
+records-no = nein: eine neuere Version zählt
+records-duplicates-note = Eine Zeile, die nur eine andere wiederholt, zählt einmal, damit Kopieren nichts einbringt.
+new-caption = Ihre neuen Datensätze, nach Arten ähnlicher Datensätze
+new-new = Neu
+new-prior = Vorher vorhanden
+new-quality = Qualität
+new-counts = Jetzt bezahlt
+new-prior-hidden = weniger als 11
+new-yes = ja
+new-no = noch nicht: zu wenige geprüfte Personen haben solche Datensätze
+rejected-caption = Zeilen aller Einrichtungen, die nicht übernommen wurden, für alle Personen zusammen
+rejected-dataset = Datenbestand
+rejected-reason = Grund
+rejected-rows = Zeilen
+rejected-hidden = weniger als 11
+rejected-note = Eine abgewiesene Zeile sagt womöglich nicht, wessen sie ist. Darum werden abgewiesene Zeilen für alle Personen zusammen gezählt, nicht für Sie allein.
+reject-type = Eine Zelle ist nicht vom Typ ihrer Spalte
+reject-required = Eine Pflichtzelle ist leer
+reject-range = Ein Wert liegt außerhalb des erlaubten Bereichs
+reject-code = Ein Code steht nicht auf der Liste der Spalte
+reject-length = Eine Zelle ist zu lang
+reject-key-duplicate = Ein Schlüssel kommt doppelt vor
+reject-foreign-key = Eine Zeile verweist auf eine, die es nicht gibt
+reject-columns = Eine Zeile hat zu viele oder zu wenige Zellen
+
+decisions-heading = Entscheidungen zu Ihrem Konto
+decisions-caption = Was entschieden wurde, warum, und wo es im öffentlichen Buch steht
+decisions-what = Entscheidung
+decisions-amount = Betrag
+decisions-reason = Grund
+decisions-entry = Eintrag im Buch
+decision-correct = Berichtigung
+decision-exclude-contributor = Ihre Datensätze verdienen vorerst nichts; was Sie vorher verdient haben, bleibt Ihres
+decisions-note = Eine Berichtigung wird immer nur von dem abgezogen, was Sie später verdienen. Ausgezahltes und Übertragenes bleibt unberührt.
+
+later-heading = Für Sie zurückgelegt
+later-caption = Was Ihres wird, und wann
+later-when = Wann
+later-amount = Betrag
+later-due =
+    { $count ->
+        [one] mit der nächsten Abrechnung
+       *[other] in { $count-text } Abrechnungen
+    }
+
+year-heading = Dieses Jahr
+year-caption =
+    { $count ->
+        [one] Die bisher einzige Abrechnung dieses Topfs aus dem Jahr { $year }
+       *[other] Die bisher { $count-text } Abrechnungen dieses Topfs aus dem Jahr { $year }
+    }
+year-what = Summe
+year-earned = Ihr eigener Anteil
+year-tax = Einbehaltene Steuer
+year-paid = Ihnen ausgezahlt
+
+consents-heading = Was Sie entschieden haben
+consents-none = Von Ihnen ist keine Entscheidung eingetragen, also wird nichts von Ihnen genutzt.
+consents-caption = Ihre Entscheidungen, die neueste zuletzt
+consents-decision = Entscheidung
+consents-purpose = Wofür
+consents-where = Wo
+consents-data = Welche Daten
+consents-from = Ab
+consents-until = Bis
+consent-grant = Sie haben erlaubt
+consent-withdraw = Sie haben zurückgenommen
+consent-opt-out = Sie bleiben jeder solchen Nutzung fern
+consent-opt-in = Sie bleiben nicht länger fern
+consents-every-purpose = jeder Zweck
+consents-all-institutions = alle Einrichtungen
+consents-all-data = alle Arten von Daten
+consents-open = bis Sie Nein sagen
+consents-now-stands = Nach Ihren Entscheidungen dürfen Ihre Datensätze für das genutzt werden, was Sie erlaubt haben.
+consents-now-withdrawn = Nach Ihren Entscheidungen werden Ihre Datensätze in keiner neuen Version genutzt.
+consents-withdraw = Sie können Ihre Meinung jederzeit ändern, ohne Grund und ohne Kosten: Sagen Sie es einer Ihrer Einrichtungen, oder die Verwaltung führt für Sie diesen Befehl aus. Jede Version, die nach diesem Tag entsteht, entsteht ohne Sie. Was Sie bis dahin verdient haben, bleibt Ihres.
+
+releases-heading = Wo Ihre Datensätze sind
+releases-caption = Versionen von Datenbeständen
+releases-version = Version
+releases-state = Sie sind
+releases-rows = Ihre Zeilen
+releases-in = darin
+releases-out = nicht darin
+releases-note = Eine Version, die Sie enthält, entstand, solange Sie einwilligten, und lässt sich nicht zurückrufen. Jede, die nach einem Widerruf entsteht, lässt Sie aus.
+
+dispute-heading = Wenn etwas nicht stimmt
+dispute-text = Sagen Sie es der Verwaltung bis zum { $date } (innerhalb von { $days } Tagen nach der Abrechnung), und nennen Sie Topf, Zeitraum und was nicht stimmt. Beweisen müssen Sie es nicht: Die Verwaltung muss zeigen, wie der Betrag zustande kam. Ein Fehler wird mit der nächsten Abrechnung berichtigt.
+
+check-heading = Prüfen Sie selbst
+check-text = Niemand muss uns das glauben. Die Beträge folgen nach einer veröffentlichten Regel aus aufgezeichneten Eingaben, und ein Fingerabdruck dieser Abrechnung steht in einem öffentlichen Buch, das niemand unbemerkt ändern kann. Es nennt niemanden. Dieser Befehl rechnet alles noch einmal nach:
+check-rules = Regelwerk
+check-rules-value = { $name }, Version { $version }
+check-method = Verfahren
+check-rules-digest = Prüfsumme des Regelwerks
+check-inputs = Prüfsumme der Eingaben
+check-lines = Prüfsumme aller Zeilen
+check-entry = Eintrag im öffentlichen Buch
+check-title = Woraus die Beträge berechnet wurden
+proof-title = Der Beweis
+proof-text = Dies ist Zeile { $line } von { $lines }. Verrechnen Sie ihr Blatt nacheinander mit den Prüfsummen des Pfads, so kommt die Wurzel heraus, die das öffentliche Buch nennt.
+proof-line = Zeile
+proof-token = Kennung
+proof-salt = Salz
+proof-leaf = Blatt
+proof-path = Pfad
+proof-root = Wurzel
+
+# Warum dieser Betrag
+explain-title = Warum { $amount }?
+explain-answer-paid = Für { $period } zahlt Ihnen der Topf { $pool } { $paid } aus. So kommt der Betrag Schritt für Schritt zustande.
+explain-answer-nothing = Für { $period } zahlt Ihnen der Topf { $pool } noch nichts aus und überträgt { $carried } für Sie. So kommt der Betrag Schritt für Schritt zustande.
+explain-money = Der Topf erhielt für diesen Zeitraum { $received }, und { $returned } waren von früher übrig. Das Entgelt der Plattform ist { $rate } des neuen Geldes, { $fee }. { $reserve } davon werden in Reserve gehalten. Damit bleiben { $given } für die Beitragenden.
+explain-layer-base = { $rate } davon, { $pot }, sind fürs Beitragen. Es zählt die Zahl Ihrer Datensätze mal deren Qualität. Bei Ihnen ergibt das { $weight }, bei allen zusammen { $total }: Sie haben { $share }. Das bringt Ihnen { $amount }.
+explain-layer-usage = { $rate } davon, { $pot }, sind für die Nutzung. Jede bezahlte Frage verteilt Anteilseinheiten über die Datensätze, auf die ihre Antwort zurückgriff. Sie bekamen { $weight } von { $total } Einheiten: { $share }. Das bringt Ihnen { $amount }.
+explain-layer-new-data = { $rate } davon, { $pot }, sind für Datensätze, die es vorher nicht gab. Je seltener solche Datensätze sind, desto mehr zählt einer, sobald mehr als eine geprüfte Person welche hat. Bei Ihnen ergibt das { $weight }, bei allen zusammen { $total }: Sie haben { $share }. Das bringt Ihnen { $amount }.
+explain-layer-value = { $rate } davon, { $pot }, sind für die Verbesserung eines Modells, nach Werten, die vorher berechnet und aufgezeichnet wurden. Bei Ihnen ergibt das { $weight }, bei allen zusammen { $total }: Sie haben { $share }. Das bringt Ihnen { $amount }.
+explain-cap-less = Niemand bekommt mehr als { $rate } von allem. Das zieht { $change } ab; verdient haben Sie also { $gross }.
+explain-cap-more = Niemand bekommt mehr als { $rate } von allem. Was andere deshalb nicht bekommen konnten, bringt Ihnen { $change } dazu; verdient haben Sie also { $gross }.
+explain-cap-none = Niemand bekommt mehr als { $rate } von allem. Sie liegen darunter, also ändert das nichts: Verdient haben Sie { $gross }.
+explain-gross = Zusammen haben Sie { $gross } verdient.
+explain-split = Von dem, was Sie verdient haben, sind { $person-rate } Ihr eigener Anteil, { $person }. { $institution } gehen an die Einrichtungen, die Ihre Daten aufbewahren, und { $platform } an die Plattform.
+explain-adjust = { $amount } werden von Ihrem eigenen Anteil abgezogen, weil eine frühere Zahlung nicht hätte geleistet werden sollen: { $reason }. { $owed } sind noch auszugleichen. Nichts, was Ihnen ausgezahlt wurde, wird zurückverlangt.
+explain-held = { $held } Ihres eigenen Anteils werden zurückgelegt und mit späteren Abrechnungen Ihres.
+explain-vested = { $vested }, die früher zurückgelegt wurden, sind jetzt Ihres geworden.
+explain-account = Von früher haben Sie { $opening } mitgebracht. Damit sind { $balance } auf Ihrem Konto.
+explain-payable = Ganze Münzen werden ausgezahlt, sobald sie { $minimum } oder mehr ergeben. Das sind { $payable }.
+explain-unpaid = Ganze Münzen werden ausgezahlt, sobald sie { $minimum } oder mehr ergeben. So viel ist auf Ihrem Konto noch nicht; darum wird nichts ausgezahlt, und nichts geht verloren.
+explain-tax = { $rate } davon, { $tax }, werden für das Finanzamt einbehalten.
+explain-result = Also werden Ihnen { $paid } ausgezahlt, und { $carried } werden in den nächsten Zeitraum übertragen.
+explain-check = Alle Zahlen folgen aus aufgezeichneten Eingaben. Mit { $command } lassen sie sich noch einmal nachrechnen. Wenn etwas nicht stimmt, sagen Sie es der Verwaltung bis zum { $date }.
+explain-adjust-earlier = eine Entscheidung, die eine frühere Abrechnung nennt

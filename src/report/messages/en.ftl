@@ -1,0 +1,237 @@
+# What contributors read, in English. Each message is also in de.ftl, with the same variables.
+
+# Every page
+reader-public = Public record
+reader-steward = For the steward
+reader-contributor = Private: for you alone
+reader-sponsor = Private: for the sponsor and their auditor
+as-of = As of { $time }.
+under-percent = under { $least } %
+
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+
+purpose-any = any use, without restriction
+purpose-health = health, medical or biomedical research
+purpose-disease = research on one disease
+purpose-ancestry = research on population origins or ancestry
+purpose-general = general research
+
+# The statement
+statement-title = Your statement
+statement-lead = Pool { $pool }, { $period }, settled on { $date }. Member { $member }.
+statement-foot = Statement of pool { $pool }, { $period }. Private: for you alone.
+statement-csv = As a spreadsheet
+statement-json = For programs
+statement-pdf = For printing
+
+hero-paid = paid to you for { $period }.
+hero-paid-rest = paid to you for { $period }. The rest, { $rest }, is carried to the next period.
+hero-nothing = Nothing paid this time
+hero-nothing-rest = What you earned stays yours: { $rest } is carried to the next period. Amounts under { $minimum } are not paid out until they add up.
+answers-none = No researcher’s answer drew on your records in this period.
+answers-some =
+    { $count ->
+        [one] One researcher’s answer drew on your records in this period.
+       *[other] { $count-text } researchers’ answers drew on your records in this period.
+    }
+
+layer-base = For contributing your records
+layer-usage = For answers that drew on your records
+layer-new-data = For records that were not there before
+layer-value = For making a model better
+
+account-heading = How it adds up
+account-caption = Your account with pool { $pool }, in { $currency }
+account-what = What for
+account-how = How
+account-opening = Carried from before
+account-weight = weight { $weight } of { $total }, { $share } of { $pot }
+account-cap = Change by the cap for one person
+account-cap-how = at most { $rate } of all for one person
+account-gross = Earned
+account-institution = Part of the institutions that keep your records
+account-platform = Part of the platform
+account-part = { $rate } of what was earned
+account-person = Your own part
+account-adjust = Taken off to make good what should not have been paid
+account-adjust-how = { $owed } still to be made good
+account-held = Put aside; it becomes yours in later settlements
+account-vested = Put aside earlier; it became yours now
+account-balance = In your account
+account-tax = Tax withheld
+account-tax-how = { $rate } for country { $country }
+account-tax-unknown = { $rate }; no country of yours is on record
+account-paid = Paid to you
+account-closing = Carried to the next period
+account-minimum = Less than { $minimum } is not paid out but carried. So is whatever is less than the smallest coin.
+
+uses-heading = What your records were used for
+uses-caption = Answers that drew on your records; researchers saw totals of 11 or more people, never a row
+uses-date = Day
+uses-purpose = What for
+uses-asker = Who asked
+uses-dataset = Dataset
+uses-mine = Your records
+uses-counted = Of them paid for
+uses-all = All records
+uses-units = Share units
+uses-nobody = not stated
+uses-hidden = hidden
+uses-hidden-note = A total is hidden where fewer than 11 people stand behind it.
+uses-payer-note = Records that come from the institution that asks, or from one related to it, are not paid for: nobody earns by asking for their own data.
+dataset-version = { $dataset }, version { $version }
+
+records-heading = Your records, one by one
+records-none = No version that this settlement read holds records of yours.
+records-caption = Your records in the versions that this settlement read
+records-dataset = Dataset
+records-institution = Institution
+records-rows = Rows
+records-duplicates = Duplicates
+records-counted = Counted
+records-quality = Quality
+records-base = Paid for contributing
+records-yes = yes
+records-no = no: a newer version counts
+records-duplicates-note = A row that only repeats another counts once, so that copying earns nothing.
+new-caption = Your new records, by kinds of records that are alike
+new-new = New
+new-prior = There before
+new-quality = Quality
+new-counts = Paid for now
+new-prior-hidden = fewer than 11
+new-yes = yes
+new-no = not yet: too few verified people have such records
+rejected-caption = Rows of all institutions that were not taken in, for all people together
+rejected-dataset = Dataset
+rejected-reason = Reason
+rejected-rows = Rows
+rejected-hidden = fewer than 11
+rejected-note = A row that is rejected may not say whose it is, so rejected rows are counted for all people together, not for you alone.
+reject-type = A cell is not of its column’s type
+reject-required = A required cell is empty
+reject-range = A value lies outside the allowed range
+reject-code = A code is not on the column’s list
+reject-length = A cell is too long
+reject-key-duplicate = A key occurs twice
+reject-foreign-key = A row refers to one that is not there
+reject-columns = A row has too many or too few cells
+
+decisions-heading = Decisions on your account
+decisions-caption = What was decided, why, and where it stands in the public book
+decisions-what = Decision
+decisions-amount = Amount
+decisions-reason = Reason
+decisions-entry = Entry in the book
+decision-correct = Correction
+decision-exclude-contributor = Your records earn nothing for now; what you earned before stays yours
+decisions-note = A correction is only ever taken off what you earn later. What was paid or carried is not touched.
+
+later-heading = Put aside for you
+later-caption = What becomes yours to draw, and when
+later-when = When
+later-amount = Amount
+later-due =
+    { $count ->
+        [one] with the next settlement
+       *[other] in { $count-text } settlements
+    }
+
+year-heading = This year
+year-caption =
+    { $count ->
+        [one] The one settlement of this pool made in { $year } so far
+       *[other] The { $count-text } settlements of this pool made in { $year } so far
+    }
+year-what = Sum
+year-earned = Your own part
+year-tax = Tax withheld
+year-paid = Paid to you
+
+consents-heading = What you have decided
+consents-none = No decision of yours is on record, so nothing of yours is used.
+consents-caption = Your decisions, the newest last
+consents-decision = Decision
+consents-purpose = What for
+consents-where = Where
+consents-data = Which data
+consents-from = From
+consents-until = Until
+consent-grant = You permitted
+consent-withdraw = You took back
+consent-opt-out = You keep out of every such use
+consent-opt-in = You no longer keep out
+consents-every-purpose = every purpose
+consents-all-institutions = all institutions
+consents-all-data = all kinds of data
+consents-open = until you say no
+consents-now-stands = As your decisions stand, your records may be used for what you permitted.
+consents-now-withdrawn = As your decisions stand, your records are not used in any new version.
+consents-withdraw = You may change your mind at any time, without a reason and at no cost: tell any of your institutions, or the steward runs this command for you. Every version made after that day is made without you. What you earned until then stays yours.
+
+releases-heading = Where your records are
+releases-caption = Versions of datasets
+releases-version = Version
+releases-state = You are
+releases-rows = Your rows
+releases-in = in it
+releases-out = not in it
+releases-note = A version that holds you was made while you consented and cannot be called back. Each one made after you withdraw leaves you out.
+
+dispute-heading = If something is wrong
+dispute-text = Tell the steward by { $date } (within { $days } days of the settlement), and name pool, period and what is wrong. You need not prove it: the steward has to show how the amount came about. A mistake is put right in the next settlement.
+
+check-heading = Check it yourself
+check-text = Nobody has to take our word for this. The amounts follow from recorded inputs by a published rule, and a fingerprint of this statement stands in a public book that cannot be changed unseen. It names nobody. This command works all of it out again:
+check-rules = Rule set
+check-rules-value = { $name }, version { $version }
+check-method = Method
+check-rules-digest = Digest of the rule set
+check-inputs = Digest of the inputs
+check-lines = Digest of all lines
+check-entry = Entry in the public book
+check-title = What the amounts were reckoned from
+proof-title = The proof
+proof-text = This is line { $line } of { $lines }. Hash its leaf with the hashes of the path, one after the other, and the root comes out that the public book has.
+proof-line = Line
+proof-token = Token
+proof-salt = Salt
+proof-leaf = Leaf
+proof-path = Path
+proof-root = Root
+
+# Why this amount
+explain-title = Why { $amount }?
+explain-answer-paid = For { $period }, pool { $pool } pays you { $paid }. Here is how that comes about, step by step.
+explain-answer-nothing = For { $period }, pool { $pool } pays you nothing yet, and carries { $carried } for you. Here is how that comes about, step by step.
+explain-money = The pool received { $received } for this period, and { $returned } was left from before. The platform’s fee is { $rate } of the new money, { $fee }. { $reserve } of it is kept in reserve. That leaves { $given } for contributors.
+explain-layer-base = { $rate } of that, { $pot }, is for contributing. What counts is the number of your records times their quality. Yours come to { $weight }, everybody’s to { $total }: you have { $share }. That gives you { $amount }.
+explain-layer-usage = { $rate } of that, { $pot }, is for being used. Every paid question hands out share units over the records that its answer drew on. You got { $weight } of { $total } units: { $share }. That gives you { $amount }.
+explain-layer-new-data = { $rate } of that, { $pot }, is for records that were not there before. The rarer such records are, the more one counts, once more than one verified person has some. Yours come to { $weight }, everybody’s to { $total }: you have { $share }. That gives you { $amount }.
+explain-layer-value = { $rate } of that, { $pot }, is for making a model better, by values that were computed and recorded before. Yours come to { $weight }, everybody’s to { $total }: you have { $share }. That gives you { $amount }.
+explain-cap-less = Nobody gets more than { $rate } of all. That takes { $change } off, so you earned { $gross }.
+explain-cap-more = Nobody gets more than { $rate } of all. What others could not get for that reason adds { $change } to yours, so you earned { $gross }.
+explain-cap-none = Nobody gets more than { $rate } of all. You are under that, so it changes nothing: you earned { $gross }.
+explain-gross = Together you earned { $gross }.
+explain-split = Of what you earned, { $person-rate } is your own part, { $person }. { $institution } goes to the institutions that keep your records, and { $platform } to the platform.
+explain-adjust = { $amount } is taken off your own part, because an earlier payment should not have been made: { $reason }. { $owed } is still to be made good. Nothing that was paid to you is asked back.
+explain-held = { $held } of your own part is put aside and becomes yours in later settlements.
+explain-vested = { $vested } that was put aside earlier became yours now.
+explain-account = You brought { $opening } along from before. With that, { $balance } is in your account.
+explain-payable = Whole coins are paid once they come to { $minimum } or more. That is { $payable }.
+explain-unpaid = Whole coins are paid once they come to { $minimum } or more. Your account does not come to that yet, so nothing is paid and nothing is lost.
+explain-tax = { $rate } of it, { $tax }, is withheld for the tax office.
+explain-result = So { $paid } is paid to you, and { $carried } is carried to the next period.
+explain-check = All figures follow from recorded inputs. To work them out again, run { $command }. If something is wrong, tell the steward by { $date }.
+explain-adjust-earlier = a decision that an earlier statement tells
