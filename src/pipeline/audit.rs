@@ -9,7 +9,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::Progress;
-pub use crate::audit::{Audit, Check, Finding, Rehashed};
+pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
     instant::Instant,
@@ -116,6 +116,11 @@ impl Files {
         run(&self.evidence, now, pool, progress)
     }
 
+    /// Returns what is audited.
+    pub(super) fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
     /// Writes an audit's page into the public zone.
     pub fn publish(&self, audited: &Audited) -> Result<(), Error> {
         put(&self.store.zone("public"), audited)
@@ -154,6 +159,10 @@ fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &K
             sponsor_token: keys.secret("sponsor-token"),
             researcher_token: keys.secret("researcher-token"),
             linkage_commitments: keys.secret(crate::pipeline::linkage::COMMITMENTS),
+            overrides: keys.secret("settlement-overrides"),
+            payees: keys.secret("payees"),
+            voucher_ids: keys.secret("voucher-ids"),
+            payouts: keys.secret("payouts"),
         },
     }
 }

@@ -1,20 +1,20 @@
 //! Opens a pool and puts money into it, each act once.
 //!
-//! Comes in: terms, payments. Goes out: commits of `vault/pools` and their entries in the book.
-//! Never: one payment counted twice, or a pool whose terms change.
+//! Comes in: rules, payments. Goes out: commits of `vault/pools` and their entries in the book.
+//! Never: one payment counted twice, or a pool whose rules change.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     digest::{CanonicalError, Sha3Digest, canonical_digest, hex, hmac_sha3_parts},
     ledger::{Entry, EntryId, Kind, Subject},
     money::{Accrual, Amount},
     reward::{
-        Act, Commit, Dated, Funded, Opened, Pool, PoolError, PoolId, TermsError, proof::leaf_hash,
-        read_pools,
+        Act, Commit, Dated, Funded, Opened, OpenedError, Pool, PoolError, PoolId, RuleSet,
+        proof::leaf_hash, read_pools,
     },
     site::{self, Site},
     store::{self, Sequence},
@@ -29,14 +29,14 @@ pub enum Error {
     /// The commits of pools are broken.
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// The terms make no sense.
-    #[error("the terms of pool `{pool}`")]
-    Terms {
+    /// The rules make no sense.
+    #[error("the rules of pool `{pool}`")]
+    Rules {
         /// The pool.
         pool: PoolId,
         /// What is wrong.
         #[source]
-        source: TermsError,
+        source: OpenedError,
     },
     /// An entry could not be written down.
     #[error("the act has no canonical form")]
@@ -44,9 +44,9 @@ pub enum Error {
     /// There is no such pool.
     #[error("there is no pool `{0}`")]
     Unknown(PoolId),
-    /// The pool was opened on other terms.
-    #[error("pool `{0}` was opened on other terms")]
-    OtherTerms(PoolId),
+    /// The pool was opened under other rules.
+    #[error("pool `{0}` was opened under other rules")]
+    OtherRules(PoolId),
     /// The reference was used for another payment.
     #[error("pool `{pool}` was funded under the same reference with another amount or sponsor")]
     OtherPayment {
@@ -55,6 +55,9 @@ pub enum Error {
         /// The commit of the other payment.
         commit: u64,
     },
+    /// The pool is a fund.
+    #[error("pool `{0}` is a fund that matches gifts to other pools, and pays nobody else")]
+    Matches(PoolId),
     /// The payment is not one that the pool can take.
     #[error("pool `{0}` takes amounts above zero in its own currency")]
     Amount(PoolId),
@@ -89,23 +92,24 @@ pub(super) fn load(site: &Site) -> Result<(BTreeMap<PoolId, Pool>, u64), Error> 
     Ok((read_pools(&commits)?, newest))
 }
 
-/// Opens a pool. Opening it again on the same terms changes nothing.
+/// Opens a pool. Opening it again under the same rules changes nothing.
 pub fn open(site: &Site, opened: Opened) -> Result<Done, Error> {
     let pool = opened.pool.clone();
-    let opened = opened.check().map_err(|source| Error::Terms { pool: pool.clone(), source })?;
+    let opened = opened.check().map_err(|source| Error::Rules { pool: pool.clone(), source })?;
     let (pools, newest) = load(site)?;
     if let Some(known) = pools.get(&pool) {
         return if known.opened.act == opened {
             Ok(found(&known.opened))
         } else {
-            Err(Error::OtherTerms(pool))
+            Err(Error::OtherRules(pool))
         };
     }
     let mut body = Map::new();
     body.insert("pool".to_owned(), pool.as_str().into());
     body.insert("currency".to_owned(), opened.currency.code().into());
     body.insert("datasets".to_owned(), opened.datasets.clone().into());
-    body.insert("terms".to_owned(), json(&opened.terms)?);
+    body.insert("purposes".to_owned(), json(&opened.purposes)?);
+    body.insert("rules".to_owned(), rules(&opened.rules)?);
     let subject = subject(format!("pool:{pool}"), canonical_digest(&opened)?);
     let entry = site.entry(Kind::PoolOpened, &[subject], &[], &body)?;
     commit(site, newest, Act::Opened(opened), &entry)
@@ -164,6 +168,12 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<Value, CanonicalError> {
     serde_json::to_value(value).map_err(|e| CanonicalError::Json(e.to_string()))
 }
 
+/// Returns what the book says of a rule set: its name, version and digest.
+pub(super) fn rules(set: &RuleSet) -> Result<Value, CanonicalError> {
+    let digest = set.digest()?;
+    Ok(json!({"name": set.name, "version": set.version, "digest": digest}))
+}
+
 fn sequence(site: &Site) -> Sequence {
     Sequence::new(&site.vault(), "pools/commits")
 }
@@ -192,11 +202,11 @@ pub struct Standing {
     pub paid: Amount,
     /// What contributors have earned and carry.
     pub carried: Accrual,
-    /// What institutions were paid and carry, where the terms give them a part.
+    /// What institutions were paid and carry, where the rules give them a part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub institutions: Option<InstitutionStanding>,
     /// What waits for the next settlement.
-    pub open: Amount,
+    pub open: Accrual,
     /// The periods that are settled.
     pub settled: Vec<String>,
 }
@@ -206,11 +216,13 @@ impl Standing {
     pub fn of(pool: &Pool) -> Result<Self, Error> {
         let money = |e| Error::Pool(PoolError::Money(e));
         let used = |n: &u64| pool.settled.iter().any(|s| s.act.funded.contains(n));
+        let matched = pool.matched_out().map_err(money)?;
         let open = pool
             .funded
             .iter()
             .filter(|f| !used(&f.commit))
-            .try_fold(pool.returned(), |sum, f| sum.plus(f.act.amount))
+            .try_fold(pool.returned(), |sum, f| sum.plus(f.act.amount.to_accrual()?))
+            .and_then(|open| open.minus(matched.to_accrual()?))
             .map_err(money)?;
         Ok(Self {
             pool: pool.id().clone(),
@@ -232,7 +244,7 @@ impl Standing {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{instant::Instant, money::Currency, party::SponsorId, reward::Terms};
+    use crate::{instant::Instant, money::Currency, party::SponsorId};
 
     pub(crate) fn site(folder: &tempfile::TempDir, now: &str) -> Site {
         let address = folder.path().join("site");
@@ -248,16 +260,10 @@ pub(super) mod tests {
 
     pub(crate) fn terms() -> Opened {
         let currency = Currency::parse("EUR").unwrap();
-        let minimum = Amount::zero(currency);
-        let terms = Terms {
-            fee_bps: 500,
-            institution_ppm: 0,
-            base_ppm: 300_000,
-            usage_ppm: 700_000,
-            minimum,
-        };
+        let mut rules = RuleSet::plain(300_000, 700_000);
+        rules.fee_bps = 500;
         let pool = PoolId::parse("p").unwrap();
-        Opened { pool, currency, datasets: vec!["d".into()], terms }
+        Opened { pool, currency, datasets: vec!["d".into()], purposes: vec![], rules }
     }
 
     pub(crate) fn gift(minor: i128, reference: &str) -> Funded {
@@ -282,17 +288,17 @@ pub(super) mod tests {
         let other = fund(&site, gift(101, "r1"));
         assert!(matches!(other, Err(Error::OtherPayment { commit: 2, .. })));
         let pool = &pools(&site).unwrap()[&terms().pool];
-        assert_eq!(Standing::of(pool).unwrap().open.minor(), 100);
+        assert_eq!(Standing::of(pool).unwrap().open.whole().minor(), 100);
     }
 
     #[test]
-    fn a_pool_keeps_its_terms_and_takes_its_own_currency_only() {
+    fn a_pool_keeps_its_rules_and_takes_its_own_currency_only() {
         let folder = tempfile::tempdir().unwrap();
         let site = site(&folder, "2026-10-01");
         let _ = open(&site, terms()).unwrap();
         let mut other = terms();
-        other.terms.fee_bps = 501;
-        assert!(matches!(open(&site, other), Err(Error::OtherTerms(_))));
+        other.rules.fee_bps = 501;
+        assert!(matches!(open(&site, other), Err(Error::OtherRules(_))));
         let mut dollars = gift(100, "r1");
         dollars.amount = Amount::new(100, Currency::parse("USD").unwrap());
         assert!(matches!(fund(&site, dollars), Err(Error::Amount(_))));

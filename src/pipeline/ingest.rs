@@ -12,6 +12,7 @@ mod part;
 mod plan;
 mod quality;
 mod reading;
+mod records;
 mod report;
 mod roster;
 mod trace;

@@ -262,6 +262,17 @@ pub fn person(site: &Site, text: &str) -> Result<ContributorId, Error> {
     Ok(index.canonical(&named).clone())
 }
 
+/// Returns what says who is meant by an id, as [`person`] does; nobody where that fails.
+pub(super) fn resolver(
+    site: &Site,
+) -> Result<impl Fn(&ContributorId) -> Option<ContributorId>, Error> {
+    let index = PersonIndex::load(&site.vault())?;
+    Ok(move |id: &ContributorId| {
+        let named = named(&index, id.as_str()).ok()?;
+        Some(index.canonical(&named).clone())
+    })
+}
+
 /// Returns every id that stands for who is meant by a text, the one in use first: what was recorded
 /// before a merge stays under the id that it was recorded under.
 pub fn ids(site: &Site, text: &str) -> Result<Vec<ContributorId>, Error> {

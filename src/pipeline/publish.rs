@@ -1,38 +1,27 @@
 //! Pages from what is recorded: the public ones for everyone, statements for each contributor, run
 //! reports for the steward. The same record gives the same pages.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
-use arrow::{
-    array::{Array as _, AsArray as _},
-    datatypes::Int64Type,
-};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::Serialize;
 
 use super::{
-    Progress, book, fund, query, settle,
-    statement::{Selection, statements as each_statement},
+    Progress, book, fund, query, settle, sponsor,
+    sponsor::{Ask, Gathered},
+    statement::{self, Files, Form, Selection},
 };
 use crate::{
     consent::{self, Action, Register},
-    digest::hex,
     lake::{self, Lake, Version},
     ledger::{self, Entry},
     money::Amount,
     report::{
         self, Checkpoint, ColumnLine, DatasetPage, DatasetTable, DatasetVersion, IndexAudit,
-        IndexDataset, IndexPage, IndexPool, Link, PublicCount, QualityReport, RunReport,
-        SettlementPage, StatementPage, StatementRelease,
+        IndexDataset, IndexPage, IndexPool, Lang, Link, PublicCount, QualityReport, RunReport,
+        SettlementPage, SponsorAudit, SponsorReader,
     },
-    reward::{Pool, proof::included, statement::Statement},
+    reward::Pool,
     site::Site,
     store,
 };
@@ -55,6 +44,9 @@ pub enum Error {
     /// A settlement cannot be read.
     #[error(transparent)]
     Settle(#[from] settle::Error),
+    /// What became of a pool's money cannot be told.
+    #[error(transparent)]
+    Sponsor(#[from] Box<sponsor::Error>),
     /// The answers cannot be read.
     #[error(transparent)]
     Query(#[from] query::Error),
@@ -72,25 +64,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A file could not be written.
-    #[error("`{}` cannot be written", file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A statement's proof does not hold against the settlement's entry.
-    #[error("the proof of line {line} of settlement {pool} {period} does not hold")]
-    Proof {
-        /// The pool.
-        pool: String,
-        /// The period.
-        period: String,
-        /// The line's index in the tree.
-        line: u64,
-    },
+    /// Statements could not be written.
+    #[error(transparent)]
+    Statement(#[from] statement::Error),
+}
+
+impl From<sponsor::Error> for Error {
+    fn from(error: sponsor::Error) -> Self {
+        Self::Sponsor(Box::new(error))
+    }
 }
 
 /// What was written.
@@ -121,8 +103,10 @@ pub fn publish(site: &Site) -> Result<Published, Error> {
         });
     }
     let mut pools = Vec::new();
+    let mut links = Vec::new();
     for pool in facts.pools.values() {
         let mut newest = None;
+        let mut gathered = Gathered::new(site, pool);
         for settled in &pool.settled {
             let name = format!("{}-{}", settled.act.pool, settled.act.period);
             let stem = format!("settlements/{name}");
@@ -131,14 +115,26 @@ pub fn publish(site: &Site) -> Result<Published, Error> {
             page.checkpoint = Some(facts.checkpoint.clone());
             pages.put(&stem, &report::settlement_page(&page, &name), &page)?;
             newest = Some((format!("{stem}.html"), page.contributors_paid));
+            gathered.add(settled, &inputs, &settlement)?;
         }
+        let told = gathered.facts(&Ask::default(), SponsorReader::Public)?;
+        let audit = SponsorAudit::of(told, SponsorReader::Public).map_err(sponsor::Error::from)?;
+        let name = format!("{}.json", pool.id());
+        let html = report::sponsor_page(&audit, &[("The same for programs", &name)]);
+        pages.put(&format!("pools/{}", pool.id()), &html, &audit)?;
+        links.push(Link {
+            href: format!("pools/{}.html", pool.id()),
+            title: format!("The money of {}", pool.id()),
+            what: "where it is, line by line, and how to check it".to_owned(),
+        });
         pools.push(index_pool(pool, newest)?);
     }
     for version in &facts.versions {
         run_report(site, version, &facts.checkpoint)?;
     }
     let audit = audit(site)?;
-    let index = facts.index(site, datasets, pools, audit);
+    let mut index = facts.index(site, datasets, pools, audit);
+    index.links.extend(links);
     pages.put("index", &report::index_page(&index), &index)?;
     pages.written.sort();
     Ok(Published { index: "index.html".to_owned(), pages: pages.written })
@@ -343,113 +339,13 @@ fn audit(site: &Site) -> Result<Option<IndexAudit>, Error> {
     }))
 }
 
-/// Writes each selected statement as HTML, JSON and CSV into a folder that only its owner reads,
-/// after checking its proof against the settlement's entry in the book. Files are named by the
-/// line's token, which tells nobody's name. Returns how many statements there are.
+/// Writes each selected statement as HTML, CSV and JSON, in English; returns how many there are.
 pub fn statements(
     site: &Site,
     selection: &Selection,
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<u64, Error> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|source| Error::File { file: folder.to_owned(), source })?;
-    let register = Register::load(&site.vault())?;
-    let releases = releases(site)?;
-    let roots = roots(site)?;
-    progress.stage("statements", 0);
-    each_statement(site, selection, |statement| {
-        check(&statement, &roots)?;
-        let own = releases.get(statement.contributor.as_str()).cloned().unwrap_or_default();
-        let events = register.events(&statement.contributor).unwrap_or_default();
-        let decisions: Vec<_> = events.into_iter().map(|held| held.event).collect();
-        let page = StatementPage::of(&statement, own, &decisions);
-        let token = statement.proof.token.get(..16).unwrap_or(&statement.proof.token);
-        let stem = format!("{}-{}-{token}", statement.pool, statement.period);
-        write(folder, &format!("{stem}.html"), &report::statement_page(&page, &stem))?;
-        write(folder, &format!("{stem}.json"), &json(&stem, &statement)?)?;
-        write(folder, &format!("{stem}.csv"), &report::statement_csv(&page))?;
-        progress.step();
-        Ok(())
-    })
-}
-
-/// The line root of each settlement, by the id of its entry in the book.
-fn roots(site: &Site) -> Result<BTreeMap<String, String>, Error> {
-    let mut roots = BTreeMap::new();
-    for line in book::show(site, 0)? {
-        if let Some(root) = line.body.get("root").and_then(serde_json::Value::as_str) {
-            roots.insert(line.id.to_string(), root.to_owned());
-        }
-    }
-    Ok(roots)
-}
-
-fn check(statement: &Statement, roots: &BTreeMap<String, String>) -> Result<(), Error> {
-    let proof = &statement.proof;
-    let leaf: Vec<u8> = proof
-        .leaf
-        .as_bytes()
-        .chunks(2)
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    let recorded = roots.get(&statement.entry.to_string());
-    let holds = recorded == Some(&proof.root.to_string())
-        && hex(&leaf) == proof.leaf
-        && included(&leaf, proof.leaf_index, proof.leaf_count, &proof.path, &proof.root);
-    if holds {
-        return Ok(());
-    }
-    Err(Error::Proof {
-        pool: statement.pool.to_string(),
-        period: statement.period.to_string(),
-        line: proof.leaf_index,
-    })
-}
-
-fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
-    let file = folder.join(name);
-    let mut options = fs::OpenOptions::new();
-    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&file);
-    let written = opened.and_then(|mut handle| handle.write_all(text.as_bytes()));
-    written.map_err(|source| Error::File { file, source })
-}
-
-/// Each contributor's rows in every version of every dataset.
-fn releases(site: &Site) -> Result<BTreeMap<String, Vec<StatementRelease>>, Error> {
-    let mut releases: BTreeMap<String, Vec<StatementRelease>> = BTreeMap::new();
-    for located in Lake::new(site.lake()).all()? {
-        let version = located.version;
-        let path = &version.roster.path;
-        let fault = |reason: String| Error::Format { path: path.clone(), reason };
-        let bytes = site.vault().get(path)?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-            .and_then(ParquetRecordBatchReaderBuilder::build)
-            .map_err(|e| fault(e.to_string()))?;
-        for batch in reader {
-            let batch = batch.map_err(|e| fault(e.to_string()))?;
-            let lost = || fault("it lacks a column".to_owned());
-            let ids = batch.column_by_name("contributor").and_then(|c| c.as_string_opt::<i32>());
-            let ids = ids.ok_or_else(lost)?;
-            let rows = batch.column_by_name("rows").and_then(|c| c.as_primitive_opt::<Int64Type>());
-            let rows = rows.ok_or_else(lost)?;
-            for at in 0..ids.len() {
-                let own = releases.entry(ids.value(at).to_owned()).or_default();
-                let count = u64::try_from(rows.value(at)).unwrap_or(0);
-                match own.last_mut() {
-                    Some(last)
-                        if last.dataset == version.dataset && last.version == version.version =>
-                    {
-                        last.rows += count;
-                    }
-                    Some(_) | None => own.push(StatementRelease {
-                        dataset: version.dataset.clone(),
-                        version: version.version,
-                        rows: count,
-                    }),
-                }
-            }
-        }
-    }
-    Ok(releases)
+    let files = Files { folder, forms: &[Form::Html, Form::Csv, Form::Json], lang: Lang::En };
+    Ok(statement::write(site, selection, &files, progress)?.statements)
 }

@@ -3,6 +3,7 @@
 
 mod duo;
 mod linkage;
+mod records;
 
 use std::{
     fs,
@@ -13,6 +14,7 @@ use std::{
 
 pub use self::duo::DuoSpec;
 pub use self::linkage::LinkageSpec;
+pub use self::records::RecordsSpec;
 use crate::{
     deid::{Fraction, Profile, Settings},
     digest::Sha3Digest,
@@ -57,6 +59,8 @@ pub struct Spec {
     pub views: Vec<ViewSpec>,
     /// How its people are linked, where institutions know them by ids of their own.
     pub linkage: Option<LinkageSpec>,
+    /// How copies and repetitions are told from records that count; none where all rows count.
+    pub records: Option<RecordsSpec>,
     /// How rows are made safe.
     pub deid: Settings,
     /// The share of rows that may be rejected, in millionths.
@@ -143,6 +147,7 @@ impl Spec {
         let namespace = top.text("namespace").map(|t| t.value).unwrap_or_default();
         let Inputs { sources, folders, schemas, views } = sources::read(file, sheet, &top, faults)?;
         let linkage = linkage::read(sheet, &top, &schemas);
+        let records = records::read(sheet, &top, &schemas);
         let deid_span = top.key_span("deid").unwrap_or(0..0);
         let deid = deid(sheet, &top);
         let mut rejects_max_ppm = 10_000;
@@ -175,6 +180,7 @@ impl Spec {
             schemas,
             views,
             linkage,
+            records,
             deid,
             rejects_max_ppm,
             rules,

@@ -1,22 +1,34 @@
 //! Tells contributors what they earned: recomputes each settlement from its recorded inputs, checks
-//! that it comes to what was recorded, and hands out one statement at a time.
+//! that it comes to what was recorded, and hands out statements.
 //!
-//! Comes in: whose, of which pool. Goes out: statements. Never: one that the record does not bear out.
+//! Comes in: whose, of which pool. Goes out: statements, as pages or files. Never: one that the record
+//! or the book does not bear out.
 
-use std::collections::BTreeMap;
+mod account;
+mod error;
+mod known;
+mod write;
 
-use super::{
-    fund::pools,
-    settle::{Error, LineKeys, object, recompute, recorded},
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use self::{account::Account, known::Known};
+pub use self::{
+    error::Error,
+    write::{Files, Form, Written, folder, put, write},
 };
+use super::{fund, fund::pools};
 use crate::{
     party::ContributorId,
-    reward::{
-        Dated, Inputs, Line, Lines, Period, Pool, PoolId, Settled, Settlement, proof::LineTree,
-        statement::Statement,
-    },
+    report::StatementPage,
+    reward::{Period, PoolId, statement::Statement},
     site::Site,
 };
+
+pub use self::account::lines;
+pub(super) use self::account::settlement;
 
 /// Which statements.
 #[derive(Debug, Clone, Default)]
@@ -35,78 +47,47 @@ pub fn statements<E: From<Error>>(
     selection: &Selection,
     mut take: impl FnMut(Statement) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let pools = pools(site).map_err(Error::from)?;
-    if let Some(unknown) = selection.pool.as_ref().filter(|p| !pools.contains_key(*p)) {
-        return Err(Error::from(super::fund::Error::Unknown(unknown.clone())).into());
-    }
     let mut count = 0_u64;
-    let wanted = |pool: &&Pool| selection.pool.as_ref().is_none_or(|p| p == pool.id());
-    for pool in pools.values().filter(wanted) {
-        let wanted =
-            |s: &&Dated<Settled>| selection.period.as_ref().is_none_or(|p| *p == s.act.period);
-        for settled in pool.settled.iter().filter(wanted) {
-            count = count.saturating_add(of_one(site, settled, selection, &mut take)?);
+    for account in accounts(site, selection)? {
+        let account = account?;
+        let basis = account.basis()?;
+        for place in account.places(selection) {
+            take(basis.statement(place, account.proof(place)?).map_err(Error::from)?)?;
+            count = count.saturating_add(1);
         }
     }
     Ok(count)
 }
 
-fn of_one<E: From<Error>>(
-    site: &Site,
-    settled: &Dated<Settled>,
-    selection: &Selection,
-    take: &mut impl FnMut(Statement) -> Result<(), E>,
-) -> Result<u64, E> {
-    let act = &settled.act;
-    let (inputs, settlement) = settlement(site, settled)?;
-    let changed = |path: &str| Error::Integrity { path: path.to_owned() };
-    let lines = recorded(site, &act.lines, act.institution_lines.as_ref())?;
-    if lines.people != settlement.lines
-        || lines.institutions != settlement.institutions
-        || settlement.totals != act.totals
-    {
-        return Err(changed(&act.lines.path).into());
+/// Returns the pages of the selected statements, in the same order.
+pub fn find(site: &Site, selection: &Selection) -> Result<Vec<StatementPage>, Error> {
+    let known = Known::read(site)?;
+    let mut found = Vec::new();
+    statements(site, selection, |statement| {
+        found.push(known.page(statement)?);
+        Ok::<(), Error>(())
+    })?;
+    Ok(found)
+}
+
+/// Reads the selected settlements, one at a time.
+fn accounts<'a>(
+    site: &'a Site,
+    selection: &'a Selection,
+) -> Result<impl Iterator<Item = Result<Account, Error>> + 'a, Error> {
+    let pools = pools(site)?;
+    if let Some(unknown) = selection.pool.as_ref().filter(|p| !pools.contains_key(*p)) {
+        return Err(fund::Error::Unknown(unknown.clone()).into());
     }
-    let keys = LineKeys::load(site)?;
-    let tree = LineTree::read(&object(site, &act.leaves)?).filter(|t| t.root() == act.root);
-    let tree = tree.ok_or_else(|| changed(&act.leaves.path))?;
-    let mut count = 0_u64;
-    let whose = |line: &Line| {
-        selection.contributors.is_empty() || selection.contributors.contains(&line.contributor)
-    };
-    for (place, line) in settlement.lines.iter().enumerate().filter(|(_, line)| whose(line)) {
-        let proof = tree
-            .prove(&act.pool, &act.period, line, &keys.of(&line.contributor))
-            .map_err(Error::from)?
-            .ok_or_else(|| changed(&act.leaves.path))?;
-        let statement = Statement::new(&inputs, settled, &settlement, place, line, proof)
-            .map_err(Error::from)?;
-        take(statement)?;
-        count = count.saturating_add(1);
+    let of_pool = |id: &PoolId| selection.pool.as_ref().is_none_or(|pool| pool == id);
+    let of_period = |period: &Period| selection.period.as_ref().is_none_or(|p| p == period);
+    let mut wanted = Vec::new();
+    for pool in pools.into_values().filter(|pool| of_pool(pool.id())).map(Arc::new) {
+        for (at, settled) in pool.settled.iter().enumerate() {
+            if of_period(&settled.act.period) {
+                wanted.push((Arc::clone(&pool), at));
+            }
+        }
     }
-    Ok(count)
-}
-
-/// Reads the inputs of a settlement, and computes it again.
-pub(super) fn settlement(
-    site: &Site,
-    settled: &Dated<Settled>,
-) -> Result<(Inputs, Settlement), Error> {
-    let inputs = inputs(site, settled)?;
-    let settlement = recompute(site, &inputs)?;
-    Ok((inputs, settlement))
-}
-
-fn inputs(site: &Site, settled: &Dated<Settled>) -> Result<Inputs, Error> {
-    let at = &settled.act.inputs;
-    serde_json::from_slice(&object(site, at)?)
-        .map_err(|source| Error::Format { path: at.path.clone(), source })
-}
-
-/// Returns the recorded lines of each settlement of a pool, by commit, for the private journal.
-pub fn lines(site: &Site, pool: &Pool) -> Result<BTreeMap<u64, Lines>, Error> {
-    pool.settled
-        .iter()
-        .map(|s| Ok((s.commit, recorded(site, &s.act.lines, s.act.institution_lines.as_ref())?)))
-        .collect()
+    Ok(wanted.into_iter().map(move |(pool, at)| Account::read(site, &pool, at)))
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Error, Ingested, Outcome,
     part::{Receipt, Waiting, Work, classes},
+    records,
     report::run_report,
     roster::{self, Roster},
 };
@@ -56,10 +57,16 @@ pub(super) fn commit(
         receipts.iter().flat_map(|r| r.staged.iter().map(|w| (r.task, w))).collect();
     progress.stage("release", waiting.len() as u64);
     let rank = rank(work);
+    let quality = roster::quality(work, receipts);
+    let small = |schema: usize| risks.get(&schema).map(|judged| &judged.small);
+    let mut found = records::find(work, receipts, &small, &quality)?;
     let written = waiting
         .par_iter()
-        .map(|(task, waiting)| {
-            let written = release(work, &store, &risks, &rank, *task, waiting)?;
+        .enumerate()
+        .map(|(at, (task, waiting))| {
+            let counting = found.as_ref().map(|found| found.counting(at));
+            let written =
+                release(work, &store, &risks, &rank, (*task, waiting), counting.as_deref())?;
             progress.step();
             Ok(written)
         })
@@ -69,11 +76,11 @@ pub(super) fn commit(
     let mut digests = RecordDigests::default();
     let mut after: BTreeMap<String, Tally> = BTreeMap::new();
     let mut parts = Vec::with_capacity(written.len());
-    for ((task, _), (segment, suppressed, tally)) in waiting.iter().zip(written) {
+    for ((task, _), (segments, suppressed, tally)) in waiting.iter().zip(written) {
         if let Some((_, schema)) = work.of(*task) {
             after.entry(schema.table.clone()).or_default().merge(tally);
         }
-        parts.push((segment, suppressed));
+        parts.push((segments, suppressed));
     }
     let tables = tables(work, &waiting, &parts, risks, &mut digests, &mut roster);
     counts.suppressed = tables.iter().map(|t| t.version.suppressed).sum();
@@ -84,7 +91,6 @@ pub(super) fn commit(
         return Err(Error::Counts { part: receipts.len() });
     }
     let tree = tree(work, &records)?;
-    let quality = roster::quality(work, receipts);
     let private = |path: String, bytes: &Bytes| -> Result<PrivateObject, Error> {
         if !work.is_dry() {
             work.site.vault().put_content(&path, bytes)?;
@@ -93,7 +99,9 @@ pub(super) fn commit(
     };
     let bytes = roster.bytes(work, &quality)?;
     let roster_object = private(format!("rosters/{}.parquet", Sha3Digest::of(&bytes)), &bytes)?;
-    let report = run_report(work, receipts, &counts, &tables, &roster);
+    let counted = found.as_mut().map(|found| std::mem::take(&mut found.counts));
+    let report =
+        run_report(work, receipts, (&counts, counted.unwrap_or_default()), &tables, &roster);
     let bytes = Bytes::from(serde_json::to_vec_pretty(&report)?);
     let report_object = private(format!("reports/{}.json", Sha3Digest::of(&bytes)), &bytes)?;
     let duo = match &work.spec.duo {
@@ -106,6 +114,10 @@ pub(super) fn commit(
         }
     };
     let mut papers = papers(work)?;
+    if let Some(found) = &mut found {
+        let (path, bytes) = found.object()?;
+        papers.push(private(path, &bytes)?);
+    }
     papers.extend(duo.iter().filter_map(|duo| duo.ontology.clone()));
     let quality_object = match work.judged.papers(work, &after)? {
         Some((findings, baseline)) => {
@@ -277,9 +289,9 @@ fn release(
     lake: &Store,
     judged: &BTreeMap<usize, Judged>,
     rank: &[u32],
-    task: usize,
-    waiting: &Waiting,
-) -> Result<(Option<Written>, u64, Tally), Error> {
+    (task, waiting): (usize, &Waiting),
+    counting: Option<&[bool]>,
+) -> Result<(Vec<Written>, u64, Tally), Error> {
     let lost = || Error::Counts { part: task };
     let (source, schema) = work.of(task).ok_or_else(lost)?;
     let table = work.deid.table(&schema.table).ok_or_else(lost)?;
@@ -287,12 +299,21 @@ fn release(
     let none = Classes::default().small(1);
     let small = judged.get(&source.schema).map_or(&none, |judged| &judged.small);
     let (mut suppressed, mut tally) = (0, Tally::default());
-    let mut batches = Vec::new();
+    let (mut batches, mut duplicates) = (Vec::new(), Vec::new());
+    let mut marks = counting;
     for batch in deid::stage::read(table, bytes, &waiting.digest)? {
         let (batch, gone) = deid::release(batch, small)?;
         suppressed += gone;
         work.judged.tally(table, batch.rows(), &mut tally);
-        batches.push(batch);
+        let Some(left) = marks else {
+            batches.push(batch);
+            continue;
+        };
+        let (own, rest) = left.split_at_checked(batch.people().len()).ok_or_else(lost)?;
+        marks = Some(rest);
+        let (counts, others) = batch.part(own)?;
+        batches.push(counts);
+        duplicates.push(others);
     }
     let metadata = Metadata {
         dataset: &work.spec.dataset,
@@ -300,14 +321,19 @@ fn release(
         table: &schema.table,
         schema: schema.digest,
         pipeline: work.spec.digest,
+        duplicates: false,
     };
-    Ok((write_segment(lake, &metadata, &batches, rank)?, suppressed, tally))
+    let mut written = Vec::new();
+    written.extend(write_segment(lake, &metadata, &batches, rank)?);
+    let metadata = Metadata { duplicates: true, ..metadata };
+    written.extend(write_segment(lake, &metadata, &duplicates, rank)?);
+    Ok((written, suppressed, tally))
 }
 
 fn tables(
     work: &Work<'_>,
     waiting: &[(usize, &Waiting)],
-    written: &[(Option<Written>, u64)],
+    written: &[(Vec<Written>, u64)],
     mut risks: BTreeMap<usize, Judged>,
     digests: &mut RecordDigests,
     roster: &mut Roster,
@@ -333,11 +359,12 @@ fn tables(
                 continue;
             };
             version.suppressed += suppressed;
-            let Some(written) = written else { continue };
-            digests.push(&schema.table, version.segments.len() as u64, &written.people);
-            roster.add(&source.institution, &written.people);
-            version.rows += written.segment.rows;
-            version.segments.push(written.segment.clone());
+            for written in written {
+                digests.push(&schema.table, version.segments.len() as u64, &written.people);
+                roster.add(&source.institution, written);
+                version.rows += written.segment.rows;
+                version.segments.push(written.segment.clone());
+            }
         }
         tables.push(TableOutcome { version, risk });
     }
@@ -458,6 +485,9 @@ fn body(version: &Version) -> Map<String, Value> {
         Value::Object(mut body) => {
             if let Some(duo) = &version.duo {
                 body.insert("duo".to_owned(), json!(duo.terms));
+            }
+            if let Some(records) = version.records() {
+                body.insert("records".to_owned(), records.digest.to_string().into());
             }
             if let Some(quality) = &version.quality {
                 body.insert("quality".to_owned(), quality.digest.to_string().into());

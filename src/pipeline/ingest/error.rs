@@ -35,6 +35,9 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The records could not be kept or read.
+    #[error(transparent)]
+    Records(#[from] crate::records::Error),
     /// The record tree could not be made.
     #[error("the record tree could not be made")]
     Record(#[from] crate::ledger::record::Error),

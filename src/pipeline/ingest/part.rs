@@ -10,12 +10,13 @@ use arrow::array::Array as _;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, keys::BadLines, plan::Plan, quality::Judged};
+use super::{Error, keys::BadLines, plan::Plan, quality::Judged, records};
 use crate::{
     consent,
     deid::{self, ClassCounter, Classes, DeidentifiedBatch, People, ReleaseKeys},
     digest::Sha256,
     pipeline::spec::{SourceSpec, Spec},
+    records::{Sketcher, Sketches},
     schema::{self, Reject, TableSchema},
     site::Site,
     source,
@@ -54,6 +55,10 @@ pub(super) struct Receipt {
     pub(super) cells: (u64, u64),
     /// Where the de-identified rows wait, in order, each at most one segment.
     pub(super) staged: Vec<Waiting>,
+    /// Where the sketches of those rows wait, one object for each; none where the pipeline does not
+    /// ask which rows count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) sketches: Vec<Waiting>,
     /// Where the classes wait.
     pub(super) classes: Waiting,
 }
@@ -124,7 +129,7 @@ impl<'a> Work<'a> {
     }
 
     fn all_there(&self, receipt: &Receipt) -> Result<bool, Error> {
-        for waiting in receipt.staged.iter().chain([&receipt.classes]) {
+        for waiting in receipt.staged.iter().chain(&receipt.sketches).chain([&receipt.classes]) {
             match self.get(waiting)? {
                 Some(bytes) if Sha256::of(&bytes) == waiting.digest => {}
                 Some(_) | None => return Ok(false),
@@ -174,6 +179,9 @@ fn fresh(work: &Work<'_>, task: usize, folder: &str) -> Result<Receipt, Error> {
         counter: ClassCounter::default(),
         held: (0, Vec::new()),
         staged: Vec::new(),
+        sketcher: records::sketcher(work, task),
+        sketches: Sketches::default(),
+        sketched: Vec::new(),
     };
     work.plan.reading().raw(work.spec, planned, |raw| rows.take(&raw))?;
     rows.stage()?;
@@ -192,6 +200,7 @@ fn fresh(work: &Work<'_>, task: usize, folder: &str) -> Result<Receipt, Error> {
         admitted: rows.admitted,
         cells: rows.cells,
         staged: rows.staged,
+        sketches: rows.sketched,
         classes,
     })
 }
@@ -216,6 +225,10 @@ struct Rows<'w> {
     counter: ClassCounter,
     held: (usize, Vec<DeidentifiedBatch>),
     staged: Vec<Waiting>,
+    /// What rows are known again by, where the pipeline asks which count.
+    sketcher: Option<Sketcher>,
+    sketches: Sketches,
+    sketched: Vec<Waiting>,
 }
 
 impl Rows<'_> {
@@ -240,10 +253,14 @@ impl Rows<'_> {
             *self.refused.entry(reason.as_str().to_owned()).or_default() += count;
         }
         self.admitted += admitted.batch.people().len() as u64;
+        let bare = self.sketcher.is_some().then(|| admitted.batch.clone());
         let batch = deid::apply(self.table, &self.people, admitted.batch)?;
         self.counter.add(&batch);
         if self.held.0 + batch.row_count() > spec.segment_rows {
             self.stage()?;
+        }
+        if let (Some(sketcher), Some(bare)) = (&self.sketcher, bare) {
+            sketcher.add(bare.rows(), bare.people(), &mut self.sketches);
         }
         self.held.0 += batch.row_count();
         self.held.1.push(batch);
@@ -255,6 +272,11 @@ impl Rows<'_> {
         if rows > 0 {
             let path = format!("{}-{:04}.arrow", self.folder, self.staged.len());
             let (bytes, digest) = deid::stage::write(self.table, &batches)?;
+            if self.sketcher.is_some() {
+                let path = format!("{}-{:04}.sketches", self.folder, self.staged.len());
+                let (bytes, digest) = records::bytes(&mut self.sketches);
+                self.sketched.push(self.work.put(path, bytes, digest)?);
+            }
             self.staged.push(self.work.put(path, bytes, digest)?);
         }
         Ok(())

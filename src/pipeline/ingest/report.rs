@@ -12,14 +12,14 @@ use crate::{
     deid::Risk,
     lake::Counts,
     party::InstitutionId,
-    report::{ColumnLine, InstitutionLine, RiskLine, RunReport, TableLine},
+    report::{ColumnLine, InstitutionLine, RecordsLine, RiskLine, RunReport, TableLine},
     schema::Role,
 };
 
 pub(super) fn run_report(
     work: &Work<'_>,
     receipts: &[Receipt],
-    counts: &Counts,
+    (counts, records): (&Counts, Vec<RecordsLine>),
     tables: &[TableOutcome],
     roster: &Roster,
 ) -> RunReport {
@@ -51,6 +51,7 @@ pub(super) fn run_report(
         refusals,
         rejects,
         tables: tables.iter().map(|table| line(work, table)).collect(),
+        records,
         segments: segments.clone().count() as u64,
         bytes: segments.map(|segment| segment.bytes).sum(),
         entry: None,

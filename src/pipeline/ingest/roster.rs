@@ -1,4 +1,5 @@
-//! Who is in a version: contributor, institution, pseudonym, rows, quality; private, in the vault.
+//! Who is in a version: contributor, institution, pseudonym, rows, quality, and how many rows count;
+//! private, in the vault.
 //! Rewards are reckoned on it, and an auditor judges everyone's standing by it.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -18,26 +19,40 @@ use super::{
     Error,
     part::{Receipt, Work},
 };
-use crate::{digest::Sha3Digest, party::InstitutionId};
+use crate::{lake::Written, party::InstitutionId};
 
 /// Rows of each person, by institution.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    rows: BTreeMap<InstitutionId, BTreeMap<u32, u64>>,
+    rows: BTreeMap<InstitutionId, BTreeMap<u32, Held>>,
+}
+
+/// What a version holds of a person from an institution.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    rows: u64,
+    /// Rows that count; the others are copies and repetitions.
+    records: u64,
 }
 
 impl Roster {
     /// Adds the people of a segment.
-    pub(super) fn add(&mut self, institution: &InstitutionId, people: &[(u32, Sha3Digest, u64)]) {
+    pub(super) fn add(&mut self, institution: &InstitutionId, written: &Written) {
         let own = self.rows.entry(institution.clone()).or_default();
-        for (person, _, rows) in people {
-            *own.entry(*person).or_default() += rows;
+        for (person, _, rows) in &written.people {
+            let held = own.entry(*person).or_default();
+            held.rows += rows;
+            if !written.segment.duplicates {
+                held.records += rows;
+            }
         }
     }
 
     /// Returns how many people an institution has in the version, and their rows.
     pub(super) fn of(&self, institution: &InstitutionId) -> (u64, u64) {
-        self.rows.get(institution).map_or((0, 0), |own| (own.len() as u64, own.values().sum()))
+        self.rows
+            .get(institution)
+            .map_or((0, 0), |own| (own.len() as u64, own.values().map(|held| held.rows).sum()))
     }
 
     /// Returns how many institutions have rows.
@@ -61,7 +76,7 @@ impl Roster {
         quality: &BTreeMap<InstitutionId, u64>,
     ) -> Result<Bytes, Error> {
         let ids = work.plan.admission.people();
-        let mut lines: Vec<(u32, &InstitutionId, u64)> = self
+        let mut lines: Vec<(u32, &InstitutionId, Held)> = self
             .rows
             .iter()
             .flat_map(|(institution, own)| own.iter().map(move |(p, n)| (*p, institution, *n)))
@@ -77,18 +92,23 @@ impl Roster {
         let pseudonym: StringArray =
             lines.iter().map(|(person, _, _)| work.people.pseudonym(*person)).collect();
         let number = |n: u64| i64::try_from(n).ok();
-        let rows: Int64Array = lines.iter().map(|(_, _, rows)| number(*rows)).collect();
+        let rows: Int64Array = lines.iter().map(|(_, _, held)| number(held.rows)).collect();
+        let records: Int64Array = lines.iter().map(|(_, _, held)| number(held.records)).collect();
         let quality: Int64Array = lines
             .iter()
             .map(|(_, institution, _)| number(quality.get(*institution).copied().unwrap_or(0)))
             .collect();
-        let batch = RecordBatch::try_from_iter_with_nullable([
-            ("contributor", Arc::new(contributor) as ArrayRef, false),
+        let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
+            ("contributor", Arc::new(contributor), false),
             ("institution", Arc::new(institution), false),
             ("pseudonym", Arc::new(pseudonym), false),
             ("rows", Arc::new(rows), false),
             ("quality_ppm", Arc::new(quality), false),
-        ]);
+        ];
+        if work.spec.records.is_some() {
+            columns.push(("records", Arc::new(records), false));
+        }
+        let batch = RecordBatch::try_from_iter_with_nullable(columns);
         parquet(&batch.map_err(|e: ArrowError| e)?)
     }
 }

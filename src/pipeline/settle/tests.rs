@@ -1,24 +1,29 @@
 //! A site with one dataset version and two questions, settled in every way that can go wrong.
 
+pub(in crate::pipeline) mod counted;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
+use serde_json::Map;
 
 use super::*;
 use crate::{
-    lake::{Counts, PrivateObject, RecordTree},
-    money::Amount,
-    party::ResearcherId,
+    lake::{Counts, PrivateObject, RecordTree, Version},
+    ledger::Kind,
+    party::{InstitutionId, ResearcherId},
     pipeline::{
         fund::{
-            pools,
+            pools, subject,
             tests::{gift, site, terms},
         },
-        statement::{Selection, statements},
+        statement::{Error as StatementError, Selection, statements},
     },
     purpose::Purpose,
-    reward::{journal::Journal, proof::included, statement::Statement},
+    reward::{journal::Journal, proof::included, rules::SplitRule, statement::Statement},
+    store::Sequence,
+    usage::UsageRecord,
 };
 
 const PEOPLE: [(&str, i64); 3] = [("anna", 30), ("bert", 20), ("cleo", 10)];
@@ -75,11 +80,11 @@ fn release(site: &Site) {
         tables: vec![],
         inputs: vec![],
         counts: Counts::default(),
-        record: RecordTree { root: Sha256::of(b""), count: 3, path: String::new() },
+        record: RecordTree { root: Sha256::of(b""), count: 3, path: "records/1".into() },
         consent_commit: 1,
         linkage_commit: None,
         roster: PrivateObject { path, digest },
-        report: PrivateObject { path: String::new(), digest },
+        report: PrivateObject { path: "reports/1".into(), digest },
         quality: None,
         papers: vec![],
         duo: None,
@@ -89,14 +94,25 @@ fn release(site: &Site) {
     let _ = Sequence::new(&site.lake(), "commits").commit(1, &body).unwrap();
 }
 
-fn ask(site: &Site, number: u64, day: &str, text: &str, people: &[(&str, i64)]) {
+pub(crate) fn ask(site: &Site, number: u64, day: &str, text: &str, people: &[(&str, i64)]) {
+    ask_from(site, number, day, text, None, people);
+}
+
+fn ask_from(
+    site: &Site,
+    number: u64,
+    day: &str,
+    text: &str,
+    institution: Option<&str>,
+    people: &[(&str, i64)],
+) {
     // Usage lines: the roster's columns from the third on, which the reader looks up by name.
     let (lines_path, lines) = store(site, &format!("usage/lines/{number}"), &table(people, 2));
     let record = UsageRecord {
         txn: "t".into(),
         time: Instant::parse(day).unwrap(),
         researcher: ResearcherId::parse("researcher").unwrap(),
-        institution: None,
+        institution: institution.map(|name| InstitutionId::parse(name).unwrap()),
         purpose: Purpose::parse("DUO:0000006").unwrap(),
         dataset: "d".into(),
         version: 1,
@@ -112,11 +128,11 @@ fn ask(site: &Site, number: u64, day: &str, text: &str, people: &[(&str, i64)]) 
     let _ = Sequence::new(&site.vault(), "usage/commits").commit(number, &body).unwrap();
 }
 
-fn quarter() -> Period {
+pub(crate) fn quarter() -> Period {
     Period::parse("2026-Q4").unwrap()
 }
 
-fn commons(folder: &tempfile::TempDir, minor: i128) -> Site {
+pub(crate) fn commons(folder: &tempfile::TempDir, minor: i128) -> Site {
     let early = site(folder, "2026-10-01");
     let _ = fund::open(&early, terms()).unwrap();
     if minor > 0 {
@@ -148,9 +164,10 @@ fn settling_twice_pays_once() {
 
     let totals = &first.settled.totals;
     assert_eq!(totals.fee.minor(), 500_000);
-    assert_eq!((totals.base.minor(), totals.usage.minor()), (2_850_000, 6_650_000));
-    assert_eq!(totals.unallocated.minor(), 0);
-    let lines = recorded(&site, &first.settled.lines, None).unwrap().people;
+    let pots: Vec<i128> = totals.layers.iter().map(|sums| sums.pot.whole().minor()).collect();
+    assert_eq!(pots, [2_850_000, 6_650_000]);
+    assert_eq!(totals.unallocated.micro(), 0);
+    let lines = recorded(&site, &first.settled).unwrap().people;
     let paid: Vec<i64> = lines.iter().map(|l| l.paid_minor).collect();
     // Base 30:20:10; usage 3/4, 1/4 of one question and all of the other; the repeat counts nothing.
     assert_eq!(paid, [1_425_000 + 2_493_750, 950_000 + 831_250, 475_000 + 3_325_000]);
@@ -196,7 +213,7 @@ fn everyone_gets_a_statement_that_proves_itself() {
     let mut all: Vec<Statement> = Vec::new();
     let count = statements(&site, &Selection::default(), |statement| {
         all.push(statement);
-        Ok::<(), Error>(())
+        Ok::<(), StatementError>(())
     });
     assert_eq!(count.unwrap(), 3);
     let paid: i128 = all.iter().map(|s| s.paid.minor()).sum();
@@ -217,7 +234,7 @@ fn everyone_gets_a_statement_that_proves_itself() {
     let mut one = Vec::new();
     let count = statements(&site, &selection, |statement| {
         one.push(statement);
-        Ok::<(), Error>(())
+        Ok::<(), StatementError>(())
     });
     assert_eq!((count.unwrap(), &one[0]), (1, &all[2]));
     let journal = Journal::public(&pools(&site).unwrap()[&terms().pool]).unwrap();
@@ -246,7 +263,7 @@ fn a_crash_before_the_commit_leaves_nothing_that_the_next_run_does_not_finish() 
     let glance = settle(&site, &terms().pool, &quarter(), true).unwrap();
     // As if a run had died after its first object.
     let all = pools(&site).unwrap();
-    let (inputs, _) = gather(&site, &all[&terms().pool], &quarter()).unwrap();
+    let Gathered { inputs, .. } = gather(&site, &all[&terms().pool], &quarter()).unwrap();
     let bytes = Bytes::from(inputs.bytes().unwrap());
     site.vault().put_content(&glance.settled.inputs.path, &bytes).unwrap();
     let outcome = settle(&site, &terms().pool, &quarter(), false).unwrap();
@@ -259,8 +276,8 @@ fn institutions_get_their_part_once_and_the_next_period_begins_with_what_they_ca
     let folder = tempfile::tempdir().unwrap();
     let early = site(&folder, "2026-10-01");
     let mut opened = terms();
-    opened.terms.institution_ppm = 150_000;
-    opened.terms.minimum = Amount::new(2_000, opened.currency);
+    opened.rules.split = SplitRule { person_bps: 8_500, institution_bps: 1_500, platform_bps: 0 };
+    opened.rules.minimum_minor = 2_000;
     let _ = fund::open(&early, opened).unwrap();
     let _ = fund::fund(&early, gift(10_003, "wire-1")).unwrap();
     release(&early);
@@ -274,33 +291,32 @@ fn institutions_get_their_part_once_and_the_next_period_begins_with_what_they_ca
     let again = settle(&late, &pool, &quarter(), false).unwrap();
     assert_eq!(again.institutions, first.institutions);
     assert!(!again.done.unwrap().new, "the institutions would be paid twice");
-    // 100.03: fee 5.00, institutions 15 % of 95.03 = 14.25, below the minimum of 20.00.
+    // 100.03: fee 5.00, institutions 15 % of 95.03 = 14.2545, below the minimum of 20.00.
     let sums = first.settled.totals.institutions.as_ref().unwrap();
-    assert_eq!((sums.part.minor(), sums.paid.minor()), (1_425, 0));
-    assert_eq!(sums.carried.micro(), 1_425_000_000);
-    let at = first.settled.institution_lines.as_ref();
-    let lines = recorded(&late, &first.settled.lines, at).unwrap();
+    assert_eq!((sums.part.micro(), sums.paid.minor()), (1_425_450_000, 0));
+    assert_eq!(sums.carried.micro(), 1_425_450_000);
+    let lines = recorded(&late, &first.settled).unwrap();
     assert_eq!(lines.institutions, first.institutions, "the next period would begin elsewhere");
 
-    let _ = fund::fund(&late, gift(10_000, "wire-2")).unwrap();
+    let _ = fund::fund(&late, gift(20_000, "wire-2")).unwrap();
     drop(late);
     let later = site(&folder, "2027-04-02");
     let next = Period::parse("2027-Q1").unwrap();
     let second = settle(&later, &pool, &next, false).unwrap();
-    let returned = first.settled.totals.unallocated.minor();
+    // Of the second 190.00 only the base layer has somebody to go to: 57.00, of which 15 % are 8.55.
     let sums = second.settled.totals.institutions.as_ref().unwrap();
-    assert_eq!(sums.part.minor(), (9_500 + returned) * 15 / 100);
-    assert_eq!(sums.opening.micro(), 1_425_000_000, "what was earned before would be lost");
-    assert_eq!(sums.paid.minor(), 1_425 + sums.part.minor());
+    assert_eq!(sums.part.micro(), 855_000_000);
+    assert_eq!(sums.opening.micro(), 1_425_450_000, "what was earned before would be lost");
+    assert_eq!(sums.paid.minor(), 2_280);
     let all = pools(&later).unwrap();
     let standing = fund::Standing::of(&all[&pool]).unwrap().institutions.unwrap();
-    assert_eq!((standing.paid, standing.carried.micro()), (sums.paid, 0));
+    assert_eq!((standing.paid, standing.carried.micro()), (sums.paid, 450_000));
     let lines = super::super::statement::lines(&later, &all[&pool]).unwrap();
     let journal = Journal::private(&all[&pool], &lines).unwrap();
     let balances = journal.balances().unwrap();
     assert_eq!(balances["Liabilities:PayableInstitutions:P:Clinic"].minor(), -sums.paid.minor());
     assert_eq!(balances.values().map(|a| a.minor()).sum::<i128>(), 0);
-    let count = statements(&later, &Selection::default(), |_| Ok::<(), Error>(()));
+    let count = statements(&later, &Selection::default(), |_| Ok::<(), StatementError>(()));
     assert_eq!(count.unwrap(), 6, "the second settlement could not be recomputed");
 }
 
@@ -309,7 +325,7 @@ fn a_flipped_byte_in_institutions_lines_stops_the_next_settlement() {
     let folder = tempfile::tempdir().unwrap();
     let early = site(&folder, "2026-10-01");
     let mut opened = terms();
-    opened.terms.institution_ppm = 150_000;
+    opened.rules.split = SplitRule { person_bps: 8_500, institution_bps: 1_500, platform_bps: 0 };
     let _ = fund::open(&early, opened).unwrap();
     let _ = fund::fund(&early, gift(10_000, "wire-1")).unwrap();
     release(&early);
