@@ -5,6 +5,7 @@
 //! Never: a real person, a number kept for every person, or a draw that rests on another person's:
 //! person `i` comes of (seed, `i`) alone, twins too, so a million stream through little memory.
 
+mod accounts;
 mod canary;
 mod chart;
 mod consent_files;

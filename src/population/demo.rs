@@ -13,6 +13,7 @@ pub fn demo_files() -> &'static [(&'static str, &'static str)] {
     &[
         ("pipelines/demo.toml", include_str!("../../pipelines/demo.toml")),
         ("pipelines/bench.toml", include_str!("../../pipelines/bench.toml")),
+        ("pipelines/rewards.toml", include_str!("../../pipelines/rewards.toml")),
         ("schemas/demo/patients.toml", include_str!("../../schemas/demo/patients.toml")),
         ("schemas/demo/patients.json", include_str!("../../schemas/demo/patients.json")),
         ("schemas/demo/visits.toml", include_str!("../../schemas/demo/visits.toml")),
@@ -125,7 +126,8 @@ mod tests {
     fn every_schema_and_view_that_a_pipeline_names_is_in_the_binary() {
         for (path, text) in demo_files().iter().filter(|(path, _)| path.starts_with("pipelines/")) {
             let file: toml::Table = text.parse().unwrap();
-            for source in file["source"].as_array().unwrap() {
+            // A file of rules reads nothing.
+            for source in file.get("source").and_then(toml::Value::as_array).into_iter().flatten() {
                 for named in [source.get("schema"), source.get("view")].into_iter().flatten() {
                     let named = named.as_str().unwrap();
                     assert!(demo_files().iter().any(|(p, _)| *p == named), "{path} needs {named}");

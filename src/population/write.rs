@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{
-    Error, Population, canary,
+    Error, Population, accounts, canary,
     chart::chart,
     consent_files::{self, CONSENT_HEADER},
     consents::{self, Decision},
@@ -83,6 +83,7 @@ pub fn write_people(population: &Population, dir: &Path) -> Result<Written, Erro
     let _sponsors = to_file(&dir.join("sponsors.csv"), |out| {
         parties::write_sponsors(population.seed(), 3, out)
     })?;
+    let _payees = to_file(&dir.join("payees.csv"), |out| accounts::write_payees(population, out))?;
     let _researchers = to_file(&dir.join("researchers.csv"), |out| {
         parties::write_researchers(population.seed(), 4, out)
     })?;
@@ -331,7 +332,7 @@ pub(super) mod tests {
     fn the_same_seed_writes_the_same_bytes_and_another_seed_others() {
         let population = Population::new(11, 1_100, 3).unwrap();
         let first = files(&population);
-        assert_eq!(first.len(), 3 * 5 + 3, "{:?}", first.keys());
+        assert_eq!(first.len(), 3 * 5 + 4, "{:?}", first.keys());
         assert_eq!(first, files(&population), "a demo could not be repeated");
         assert_ne!(first, files(&Population::new(12, 1_100, 3).unwrap()));
     }
