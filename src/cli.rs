@@ -10,23 +10,33 @@ pub mod credential;
 pub mod dataset;
 pub mod demo;
 pub mod doctor;
+pub mod explain;
 mod failure;
+pub mod goods;
 pub mod ingest;
 pub mod init;
 pub mod ledger;
 pub mod linkage;
+pub mod matching;
 mod output;
+pub mod party;
+pub mod payee;
+pub mod payout;
 pub mod pool;
 pub mod population;
 mod progress;
 pub mod publish;
 pub mod quality;
 pub mod query;
+pub mod recompute;
 pub mod rejects;
 pub mod settle;
+pub mod sponsor;
 pub mod statement;
+pub mod value;
 pub mod verify;
 pub mod view;
+pub mod voucher;
 
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -110,10 +120,24 @@ pub enum Command {
     Dataset(dataset::Args),
     /// Open, fund and show pools, and write their books
     Pool(pool::Args),
+    /// Take goods into a pool, and give them by what contributors earned
+    Goods(goods::Args),
+    /// List, show, redeem and end the vouchers that goods are handed out for
+    Voucher(voucher::Args),
+    /// Import and count payees: who they are, where they pay taxes, where their money goes
+    Payee(payee::Args),
+    /// Order the bank to pay, take its answer, show how payouts stand
+    Payout(payout::Args),
+    /// Say and show which institutions are related, so that none is paid for its own questions
+    Party(party::Args),
+    /// Value contributors' records for a model, where a pool pays for that
+    Value(value::Args),
     /// Settle a period of a pool: turn usage into exact payouts, once
     Settle(settle::Args),
     /// State what a contributor earned, why, and how to check it
     Statement(statement::Args),
+    /// Say why a contributor gets this amount, step by step
+    Explain(explain::Args),
     /// Issue and check researchers' passes
     Credential(credential::Args),
     /// Ask one SELECT: aggregates over at least 11 people leave, rounded, and recorded
@@ -264,8 +288,15 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Quality(args) => quality::run(&args, context),
         Command::Dataset(args) => dataset::run(&args, context),
         Command::Pool(args) => pool::run(&args, context),
+        Command::Goods(args) => goods::run(&args, context),
+        Command::Voucher(args) => voucher::run(&args, context),
+        Command::Payee(args) => payee::run(&args, context),
+        Command::Payout(args) => payout::run(&args, context),
+        Command::Party(args) => party::run(&args, context),
+        Command::Value(args) => value::run(&args, context),
         Command::Settle(args) => settle::run(&args, context),
         Command::Statement(args) => statement::run(&args, context),
+        Command::Explain(args) => explain::run(&args, context),
         Command::Credential(args) => credential::run(args, context),
         Command::Query(args) => query::run(args, context),
         Command::Publish(args) => publish::run(&args, context),

@@ -10,8 +10,9 @@
 //! suppresses small classes, [`lake`] keeps it as a segment of a version, and one entry of the
 //! [`ledger`] says so. A question's way out: [`query`] answers it in cells of eleven people or more,
 //! and [`usage`] says whose rows it drew on. Money's way through: [`reward`] shares a pool out by
-//! what was used. [`audit`] recomputes all of it. An act ([`pipeline`]) is one numbered commit of
-//! one [`site`]; a face ([`cli`], [`report`]) decides nothing.
+//! what was used, to those whom [`payee`] knows, and [`bank`] carries it there. [`audit`] recomputes all
+//! of it. An act ([`pipeline`]) is one numbered commit of one [`site`]; a face ([`cli`], [`report`])
+//! decides nothing.
 //!
 //! What never may be: a row past a station it has not passed (it does not compile), a name in the
 //! book, a cell's value in an error, a second hand writing the book, an act done twice.
@@ -29,6 +30,7 @@ pub mod frame;
 pub mod signed_note;
 
 // The belt, the book, and what rests on them, from the ground up; `tests/tidy.rs` keeps the order.
+pub mod payee;
 pub mod source;
 pub mod usage;
 
@@ -37,10 +39,12 @@ pub mod ledger;
 
 pub mod schema;
 
+pub mod bank;
 pub mod quality;
 pub mod reward;
 
 pub mod linkage;
+pub mod records;
 
 pub mod consent;
 

@@ -6,20 +6,33 @@
 
 use std::{fs, path::PathBuf};
 
-use super::{Context, Failure, Format, Kind, Table, address, instant, pool::pool_id};
+use super::{
+    Context, Failure, Format, Kind, Table, address, instant, pool::pool_id, recompute, sponsor,
+};
 use crate::pipeline::audit::{Error, Files};
 
 /// Work everything out again from what is recorded, and name what does not come out
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 Examples:
   almoner audit
   almoner audit diabetes-2026
+  almoner audit recompute diabetes-2026
   almoner audit --out audit/ --format json
+  almoner audit diabetes-2026 --as html,pdf,json,csv --out audit/
+  almoner audit diabetes-2026 --as html --out audit/ --from 2026-10-01 --until 2026-12-31 \\
+      --sample 25 --seed 'the auditor, 2027-01-15'
 
 Any finding ends in exit code 7. An audit reads alone: it mends nothing, and writes nothing but
-its own page, public/audit.html and audit.json.")]
+its own page, public/audit.html and audit.json.
+
+With --as it writes what a sponsor and their auditor read: where the money is by the lines of SF-425,
+who earned it, what did not count, how it fits the journal and the bank, and lines drawn by a seed. The
+files tell what is not public, and nothing of one contributor but the figures of the lines drawn.")]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The pool whose money is reckoned anew [default: all]
     pool: Option<String>,
     /// Write audit.html and audit.json into this folder too
@@ -28,10 +41,20 @@ pub struct Args {
     /// Leave the public page as it is
     #[arg(long)]
     no_publish: bool,
+    #[command(flatten)]
+    sponsor: sponsor::Options,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Recompute(recompute::Args),
 }
 
 /// Runs the command.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
+    if let Some(Command::Recompute(args)) = &args.command {
+        return recompute::run(args, context);
+    }
     let pool = args.pool.as_deref().map(pool_id).transpose()?;
     let (site, keys) = address(&context.global)?;
     let files = Files::open(&site, &keys)?;
@@ -49,6 +72,9 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         }
     }
     let page = audited.page();
+    if let (true, Some(pool), Some(folder)) = (args.sponsor.asked(), &pool, &args.out) {
+        return sponsor::run(&args.sponsor, pool, folder, page, context);
+    }
     let mut findings = Table::new(["check", "object", "fault"]);
     for finding in &page.findings {
         findings.row([finding.check.as_str(), &finding.object, &finding.fault]);

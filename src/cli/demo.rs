@@ -2,6 +2,7 @@
 //! the other commands call.
 
 mod account;
+mod money;
 mod story;
 
 use std::path::PathBuf;

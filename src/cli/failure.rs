@@ -195,12 +195,13 @@ impl From<crate::pipeline::fund::Error> for Failure {
             E::Pool(_) => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
-            E::Terms { .. } | E::Amount(_) => (Kind::Usage, None),
+            E::Rules { .. } | E::Amount(_) => (Kind::Usage, None),
             E::Canonical(_) => (Kind::Failed, None),
             E::Unknown(_) => {
                 (Kind::Usage, Some("`almoner pool show` lists the pools of this site"))
             }
-            E::OtherTerms(_) => (Kind::Refused, Some("a pool keeps its terms; open another one")),
+            E::OtherRules(_) => (Kind::Refused, Some("a pool keeps its rules; open another one")),
+            E::Matches(_) => (Kind::Refused, Some("settle the pools that it gives to")),
             E::OtherPayment { .. } => {
                 (Kind::Refused, Some("a reference names one payment; give each payment its own"))
             }
@@ -235,6 +236,10 @@ impl From<crate::pipeline::settle::Error> for Failure {
             ),
             E::Settle { .. } => (Kind::Failed, None),
             E::Register(_)
+            | E::Payees(_)
+            | E::Related(_)
+            | E::Records { .. }
+            | E::Lake(_)
             | E::Integrity { .. }
             | E::Table { .. }
             | E::Format { .. }

@@ -139,6 +139,7 @@ impl From<ingest::Error> for Failure {
             | E::Arrow(_)
             | E::Parquet(_)
             | E::Quality(_)
+            | E::Records(_)
             | E::Counts { .. } => Self::new(Kind::Failed, error),
         }
     }

@@ -1,22 +1,28 @@
 //! `almoner pool`: open, fund, show, journal.
 //!
-//! Comes in: terms, a payment, or a question. Goes out: what was done, or how a pool stands.
+//! Comes in: rules, a payment, or a question. Goes out: what was done, or how a pool stands.
 //! Never: an amount that was guessed from a number with the wrong decimals.
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{Context, Failure, Format, Kind, Table};
+use super::{Context, Failure, Format, Kind, Table, matching};
 use crate::{
+    instant::Date,
     money::{Amount, Currency},
     party::SponsorId,
     pipeline::{
         fund::{self as act, Done, Standing},
-        statement,
+        giving::{self, Funder},
+        payout, rules, statement,
     },
+    purpose::Purpose,
     reward::{
-        Funded, Opened, Pool, PoolId, Terms,
+        Funded, Opened, Pool, PoolId, RuleSet,
         journal::{Dialect, Journal},
+        rules::{BASIS, SplitRule},
     },
     site::Site,
 };
@@ -30,11 +36,13 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Open a pool; its terms never change
+    /// Open a pool; its rules never change
     #[command(after_help = "\
 Examples:
   almoner pool open diabetes-2026 --currency EUR --dataset synthea-clinical --fee-bps 500
-  almoner pool open shared --currency EUR --dataset d --institution-ppm 150000
+  almoner pool open standard --currency EUR --dataset d --rules pipelines/rewards.toml
+  almoner pool open cancer --currency EUR --dataset d --rules rewards.toml --purpose DS=MONDO:0004992
+  almoner pool open shared --currency EUR --dataset d --institution-bps 1500
   almoner pool open registry --currency JPY --dataset d --base-ppm 500000 --usage-ppm 500000 \\
       --minimum 100")]
     Open(OpenArgs),
@@ -43,6 +51,8 @@ Examples:
 Example:
   almoner pool fund diabetes-2026 --amount 100000.00 --sponsor care-fund --reference wire-77")]
     Fund(FundArgs),
+    /// Add a fund's money to what many verified persons gave to pools
+    Match(matching::Args),
     /// Show how one pool stands, or all
     #[command(after_help = "Example:\n  almoner pool show --format json")]
     Show(ShowArgs),
@@ -50,8 +60,16 @@ Example:
     #[command(after_help = "\
 Examples:
   almoner pool journal diabetes-2026 > pool.journal && hledger -f pool.journal check
-  almoner pool journal diabetes-2026 --as beancount > pool.beancount && bean-check pool.beancount")]
+  almoner pool journal diabetes-2026 --as beancount > pool.beancount && bean-check pool.beancount
+  almoner pool journal diabetes-2026 --as ledger > pool.ledger && ledger -f pool.ledger bal
+  almoner pool journal diabetes-2026 --as csv --from 2027-01-01 --until 2027-03-31")]
     Journal(JournalArgs),
+    /// Write what a pool gave as open grants data: 360Giving JSON, people together and never one by one
+    #[command(after_help = "\
+Example:
+  almoner pool giving diabetes-2026 --prefix 360G-example --funder-id GB-CHC-1234567 \\
+      --funder-name 'Example Commons' > grants.json")]
+    Giving(GivingArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,18 +82,27 @@ struct OpenArgs {
     /// A dataset that it pays for; may be given more than once
     #[arg(long = "dataset", value_name = "DATASET", required = true)]
     datasets: Vec<String>,
+    /// What its money may pay for, a DUO code or shorthand; may be given more than once [default:
+    /// anything]
+    #[arg(long = "purpose", value_name = "DUO")]
+    purposes: Vec<String>,
+    /// A file of rules; without one, the options below make a plain rule set
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["fee_bps", "institution_bps", "base_ppm", "usage_ppm", "minimum"]
+    )]
+    rules: Option<PathBuf>,
     /// The platform's fee of what comes in, in hundredths of a percent, rounded down
     #[arg(long, default_value_t = 0, value_name = "BPS")]
     fee_bps: u32,
-    /// The institutions' part of what remains after the fee, in millionths, rounded down; people share
-    /// the rest
-    #[arg(long, default_value_t = 0, value_name = "PPM")]
-    institution_ppm: u32,
-    /// Of people's part, what is for having contributed, in millionths; with --usage-ppm it sums to
-    /// 1000000
+    /// The institutions' part of what their people earn, in hundredths of a percent
+    #[arg(long, default_value_t = 0, value_name = "BPS")]
+    institution_bps: u32,
+    /// What is for having contributed, in millionths; with --usage-ppm it sums to 1000000
     #[arg(long, default_value_t = 300_000, value_name = "PPM")]
     base_ppm: u32,
-    /// Of people's part, what is for having been used, in millionths
+    /// What is for having been used, in millionths
     #[arg(long, default_value_t = 700_000, value_name = "PPM")]
     usage_ppm: u32,
     /// The least that is paid out; what is less is carried [default: one minor unit]
@@ -114,6 +141,27 @@ struct JournalArgs {
     /// An account a payment, numbered as the lines of the settlement; for the vault's own eyes
     #[arg(long)]
     private: bool,
+    /// The first day; what came before it is one transaction of opening balances
+    #[arg(long, value_name = "DATE")]
+    from: Option<String>,
+    /// The last day
+    #[arg(long, value_name = "DATE")]
+    until: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct GivingArgs {
+    /// The pool
+    name: String,
+    /// The publisher's prefix that 360Giving gave out
+    #[arg(long, value_name = "PREFIX")]
+    prefix: String,
+    /// The publisher's id, such as GB-CHC-1234567
+    #[arg(long, value_name = "ID")]
+    funder_id: String,
+    /// The publisher's name
+    #[arg(long, value_name = "NAME")]
+    funder_name: String,
 }
 
 /// Runs `almoner pool`.
@@ -121,23 +169,47 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     match &args.act {
         Act::Open(args) => open(args, context),
         Act::Fund(args) => fund(args, context),
+        Act::Match(args) => matching::run(args, context),
         Act::Show(args) => show(args, context),
         Act::Journal(args) => journal(args, context),
+        Act::Giving(args) => giving(args, context),
     }
 }
 
 fn open(args: &OpenArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let pool = pool_id(&args.name)?;
     let currency = Currency::parse(&args.currency).map_err(|e| usage("--currency", &e))?;
-    let minimum = match &args.minimum {
-        Some(text) => Amount::parse(text, currency).map_err(|e| usage("--minimum", &e))?,
-        None => Amount::zero(currency),
+    let rules = match &args.rules {
+        Some(file) => rules::read(file)?,
+        None => plain(args, currency)?,
     };
-    let OpenArgs { fee_bps, institution_ppm, base_ppm, usage_ppm, .. } = *args;
-    let terms = Terms { fee_bps, institution_ppm, base_ppm, usage_ppm, minimum };
+    let purposes = args
+        .purposes
+        .iter()
+        .map(|text| Purpose::named(text).map_err(|e| usage("--purpose", &e)))
+        .collect::<Result<_, _>>()?;
     let datasets = args.datasets.clone();
-    let done = act::open(&context.site()?, Opened { pool, currency, datasets, terms })?;
+    let opened = Opened { pool, currency, datasets, purposes, rules };
+    let done = act::open(&context.site()?, opened)?;
     told(context, "opened", &args.name, &done)
+}
+
+/// Makes the rule set that the options say.
+fn plain(args: &OpenArgs, currency: Currency) -> Result<RuleSet, Failure> {
+    let OpenArgs { fee_bps, institution_bps, base_ppm, usage_ppm, .. } = *args;
+    let minimum_minor = match &args.minimum {
+        Some(text) => {
+            let minimum = Amount::parse(text, currency).map_err(|e| usage("--minimum", &e))?;
+            u64::try_from(minimum.minor())
+                .map_err(|_| Failure::new(Kind::Usage, "`--minimum`: it may not be negative"))?
+        }
+        None => 0,
+    };
+    let person_bps = BASIS
+        .checked_sub(institution_bps)
+        .ok_or_else(|| Failure::new(Kind::Usage, "`--institution-bps` is more than the whole"))?;
+    let split = SplitRule { person_bps, institution_bps, platform_bps: 0 };
+    Ok(RuleSet { fee_bps, minimum_minor, split, ..RuleSet::plain(base_ppm, usage_ppm) })
 }
 
 fn fund(args: &FundArgs, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -163,6 +235,7 @@ fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let mut table = Table::new([
         "pool",
         "currency",
+        "rules",
         "funded",
         "fees",
         "institutions",
@@ -176,6 +249,7 @@ fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
         table.row([
             pool.pool.to_string(),
             pool.opened.currency.to_string(),
+            format!("{}@{}", pool.opened.rules.name, pool.opened.rules.version),
             pool.funded.grouped(),
             pool.fees.grouped(),
             pool.institutions.as_ref().map_or_else(|| "-".to_owned(), |i| i.paid.grouped()),
@@ -193,13 +267,53 @@ fn journal(args: &JournalArgs, context: &mut Context<'_>) -> Result<(), Failure>
     let site = context.site()?;
     let pool = one(&site, &pool_id(&args.name)?)?;
     let failed = |e| Failure::new(Kind::Failed, e);
-    let journal = if args.private {
-        Journal::private(&pool, &statement::lines(&site, &pool)?)
-    } else {
-        Journal::public(&pool)
+    let lines = if args.private { Some(statement::lines(&site, &pool)?) } else { None };
+    let movements = payout::movements(&site, &pool)?;
+    let date = |option: &str, text: &Option<String>| {
+        let day = text.as_ref().map(|text| text.parse::<Date>());
+        day.transpose().map_err(|_| {
+            Failure::new(Kind::Usage, format!("`{option}`: not a day")).hint("write 2026-12-31")
+        })
     };
-    let text = journal.and_then(|j| j.write(args.dialect)).map_err(failed)?;
+    let (from, to) = (date("--from", &args.from)?, date("--until", &args.until)?);
+    let journal = Journal::of(&pool, lines.as_ref(), &movements);
+    let journal = journal.and_then(|journal| journal.between(from, to));
+    let text = journal.and_then(|journal| journal.write(args.dialect)).map_err(failed)?;
     Ok(context.out.write_all(text.as_bytes())?)
+}
+
+fn giving(args: &GivingArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+    let pool = pool_id(&args.name)?;
+    let funder = Funder {
+        prefix: args.prefix.clone(),
+        id: args.funder_id.clone(),
+        name: args.funder_name.clone(),
+    };
+    for (option, text) in
+        [("--prefix", &funder.prefix), ("--funder-id", &funder.id), ("--funder-name", &funder.name)]
+    {
+        if text.trim().is_empty() {
+            return Err(Failure::new(Kind::Usage, format!("`{option}` may not be empty")));
+        }
+    }
+    let package = giving::giving(&context.site()?, &pool, &funder)?;
+    for period in &package.left_out {
+        writeln!(context.err, "{period}: people are left out, fewer than eleven were paid")?;
+    }
+    serde_json::to_writer_pretty(&mut *context.out, &package.json)
+        .map_err(|e| Failure::new(Kind::Failed, e))?;
+    Ok(writeln!(context.out)?)
+}
+
+impl From<giving::Error> for Failure {
+    fn from(error: giving::Error) -> Self {
+        match error {
+            giving::Error::Payout(error) => error.into(),
+            error @ giving::Error::Nothing(_) => Self::new(Kind::Refused, error)
+                .hint("people are published together, eleven or more of one settlement"),
+            error @ giving::Error::Digits(_) => Self::new(Kind::Failed, error),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -232,6 +346,21 @@ pub(super) fn usage(option: &str, error: &dyn std::error::Error) -> Failure {
     Failure::new(Kind::Usage, format!("`{option}`: {error}"))
 }
 
-fn one(site: &Site, id: &PoolId) -> Result<Pool, Failure> {
+impl From<rules::Error> for Failure {
+    fn from(error: rules::Error) -> Self {
+        use rules::Error as E;
+        match error {
+            E::File { .. } => Self::new(Kind::Invalid, error),
+            E::Faults { file, faults } => {
+                let reports = faults.into_iter().map(miette::Report::new).collect();
+                let text = format!("the rules in `{}` have faults", file.display());
+                Self::new(Kind::Invalid, text).reports(reports)
+            }
+        }
+    }
+}
+
+/// Returns a pool as it stands.
+pub(super) fn one(site: &Site, id: &PoolId) -> Result<Pool, Failure> {
     Ok(act::pools(site)?.remove(id).ok_or_else(|| act::Error::Unknown(id.clone()))?)
 }

@@ -32,8 +32,10 @@ impl From<publish::Error> for Failure {
             E::Fund(error) => error.into(),
             E::Settle(error) => error.into(),
             E::Query(error) => error.into(),
-            E::Consent(_) | E::File { .. } => Self::new(Kind::Failed, error),
-            E::Entry(_) | E::Format { .. } | E::Proof { .. } => Self::new(Kind::Integrity, error)
+            E::Sponsor(error) => (*error).into(),
+            E::Statement(error) => error.into(),
+            E::Consent(_) => Self::new(Kind::Failed, error),
+            E::Entry(_) | E::Format { .. } => Self::new(Kind::Integrity, error)
                 .hint("run `almoner verify --deep`, which names what has changed"),
         }
     }

@@ -1,14 +1,9 @@
 //! `almoner statement`: what a contributor earned, why, and how to check it.
 //!
-//! Comes in: a person, or all. Goes out: statements on stdout, or a file each in a folder.
+//! Comes in: a person, or all. Goes out: statements on stdout, or files in a folder.
 //! Never: two people's statements in one file, or a person's id in a file's name.
 
-use std::{
-    fs,
-    io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 use super::{
     Context, Failure, Format, Kind, Table,
@@ -17,12 +12,11 @@ use super::{
 use crate::{
     pipeline::{
         linkage,
-        statement::{Selection, statements},
+        statement::{self, Files, Form, Selection, Written},
     },
-    reward::{
-        Period,
-        statement::{CSV_HEADER, Statement},
-    },
+    report::{Block, Document, Lang, StatementPage, statement_csv},
+    reward::Period,
+    site::Site,
 };
 
 /// State what a contributor earned, why, and how to check it
@@ -30,8 +24,12 @@ use crate::{
 #[command(after_help = "\
 Examples:
   almoner statement p-117
-  almoner statement p-117 --pool diabetes-2026 --period 2026-Q4 --format json
-  almoner statement --all --out statements/")]
+  almoner statement p-117 --pool diabetes-2026 --period 2026-Q4 --lang de
+  almoner statement p-117 --as pdf --out statements/
+  almoner statement --all --as html,csv,json --out statements/
+
+Files are named by the line's token in the public book, which tells nobody's name. A run that was cut
+short goes on where it stopped. PDF takes much longer than the other forms.")]
 pub struct Args {
     /// The person
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -39,53 +37,120 @@ pub struct Args {
     /// Everybody's statements
     #[arg(long, requires = "out")]
     all: bool,
+    #[command(flatten)]
+    which: Which,
+    /// What files are written as; several, with commas between [default: html,csv,json]
+    #[arg(long = "as", value_enum, value_name = "FORM", value_delimiter = ',', requires = "out")]
+    forms: Vec<AsForm>,
+    /// Write files into this folder, readable by you alone
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Which settlements, and in which language.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
     /// Of one pool
     #[arg(long, value_name = "POOL")]
     pool: Option<String>,
     /// For one period
     #[arg(long, value_name = "PERIOD")]
     period: Option<String>,
-    /// Write a JSON and a CSV file for each statement into this folder, readable by you alone
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    /// The language: en or de
+    #[arg(long, value_name = "LANG", default_value_t = Lang::En)]
+    pub(super) lang: Lang,
+}
+
+/// What a file is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum AsForm {
+    /// A page for a screen
+    Html,
+    /// A page for paper and screen readers, PDF/UA-1
+    Pdf,
+    /// For a spreadsheet
+    Csv,
+    /// For programs
+    Json,
+    /// All of them
+    All,
+}
+
+impl AsForm {
+    /// Returns the forms that it stands for.
+    pub(super) fn forms(self) -> &'static [Form] {
+        match self {
+            Self::Html => &[Form::Html],
+            Self::Pdf => &[Form::Pdf],
+            Self::Csv => &[Form::Csv],
+            Self::Json => &[Form::Json],
+            Self::All => &Form::ALL,
+        }
+    }
+}
+
+impl Which {
+    /// Returns the selection of these settlements for a person, or for all.
+    pub(super) fn of(&self, site: &Site, person: Option<&str>) -> Result<Selection, Failure> {
+        Ok(Selection {
+            contributors: match person {
+                Some(text) => linkage::ids(site, text)?,
+                None => Vec::new(),
+            },
+            pool: self.pool.as_deref().map(pool_id).transpose()?,
+            period: match &self.period {
+                Some(text) => Some(Period::parse(text).map_err(|e| usage("--period", &e))?),
+                None => None,
+            },
+        })
+    }
 }
 
 /// Runs `almoner statement`.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = context.site()?;
-    let selection = Selection {
-        contributors: match &args.person {
-            Some(text) => linkage::ids(&site, text)?,
-            None => Vec::new(),
-        },
-        pool: args.pool.as_deref().map(pool_id).transpose()?,
-        period: match &args.period {
-            Some(text) => Some(Period::parse(text).map_err(|e| usage("--period", &e))?),
-            None => None,
-        },
-    };
+    let lang = args.which.lang;
+    let selection = args.which.of(&site, args.person.as_deref())?;
     if let Some(folder) = &args.out {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let count = statements(&site, &selection, |statement| write(folder, &statement))?;
-        nobody(count)?;
-        return Ok(writeln!(context.out, "{count} statements in {}", folder.display())?);
+        let mut forms: Vec<Form> =
+            args.forms.iter().flat_map(|form| form.forms()).copied().collect();
+        if forms.is_empty() {
+            forms = vec![Form::Html, Form::Csv, Form::Json];
+        }
+        forms.sort_unstable();
+        forms.dedup();
+        let bar = context.bar("statements");
+        let files = Files { folder, forms: &forms, lang };
+        let Written { statements, files, unchanged } =
+            statement::write(&site, &selection, &files, &bar)?;
+        drop(bar);
+        some(statements)?;
+        return Ok(writeln!(
+            context.out,
+            "{statements} statements in {}: {files} files written, {unchanged} unchanged",
+            folder.display()
+        )?);
     }
-    let mut found = Vec::new();
-    nobody(statements(&site, &selection, |statement| {
-        found.push(statement);
-        Ok::<(), Failure>(())
-    })?)?;
+    let found = found(&site, &selection)?;
     match context.global.format {
-        Format::Table => found.iter().try_for_each(|statement| show(statement, context)),
-        Format::Json | Format::Csv | Format::Parquet => {
-            let mut table = Table::new(CSV_HEADER);
-            found.iter().flat_map(Statement::csv_rows).for_each(|row| table.row(row));
-            Ok(table.write(context.global.format, &found, context.out)?)
+        Format::Table => found.iter().try_for_each(|page| show(&page.document(lang), context.out)),
+        Format::Csv => found
+            .iter()
+            .try_for_each(|page| Ok(context.out.write_all(statement_csv(page).as_bytes())?)),
+        Format::Json | Format::Parquet => {
+            Ok(Table::default().write(Format::Json, &found, context.out)?)
         }
     }
 }
 
-fn nobody(count: u64) -> Result<(), Failure> {
+/// Returns the selected statements; there must be one.
+pub(super) fn found(site: &Site, selection: &Selection) -> Result<Vec<StatementPage>, Failure> {
+    let found = statement::find(site, selection)?;
+    some(found.len() as u64)?;
+    Ok(found)
+}
+
+fn some(count: u64) -> Result<(), Failure> {
     if count > 0 {
         return Ok(());
     }
@@ -94,38 +159,51 @@ fn nobody(count: u64) -> Result<(), Failure> {
     ))
 }
 
-fn show(statement: &Statement, context: &mut Context<'_>) -> Result<(), Failure> {
-    writeln!(context.out, "{} {}", statement.pool, statement.period)?;
-    let mut table = Table::new(["item", "date", "", "mine", "all", "amount"]);
-    for [_, _, item, date, note, mine, all, _, amount, currency] in statement.csv_rows() {
-        let amount = if amount.is_empty() { amount } else { format!("{currency} {amount}") };
-        table.row([item, date, note, mine, all, amount]);
+/// Shows a page on a terminal: the same parts as on paper.
+fn show(page: &Document, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{}\n{}\n", page.title, page.lead)?;
+    for block in &page.blocks {
+        match block {
+            Block::Heading { text, .. } => writeln!(out, "\n{text}\n")?,
+            Block::Hero { figure, text } => writeln!(out, "{figure}: {text}")?,
+            Block::Text { text } => writeln!(out, "{text}")?,
+            Block::Table { caption, heads, rows } => {
+                writeln!(out, "{caption}")?;
+                let mut table = Table::new(heads.iter().map(|head| head.text.as_str()));
+                for row in rows {
+                    table.row(row.cells.iter().map(String::as_str));
+                }
+                table.write(Format::Table, &(), out)?;
+            }
+            Block::Code { lines } => lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?,
+            Block::Pairs { title, pairs } => {
+                writeln!(out, "{}", title.as_deref().unwrap_or_default())?;
+                pairs
+                    .iter()
+                    .try_for_each(|pair| writeln!(out, "  {}: {}", pair.name, pair.value))?;
+            }
+            Block::Picture { alt, .. } => writeln!(out, "{alt}")?,
+        }
     }
-    table.write(Format::Table, &(), context.out)?;
-    writeln!(context.out, "paid {}, carried {}", statement.paid, statement.carried)?;
-    let proof = &statement.proof;
-    writeln!(
-        context.out,
-        "entry {}, line {} of {} under root {}",
-        statement.entry, proof.leaf_index, proof.leaf_count, proof.root
-    )?;
-    Ok(writeln!(context.out, "recompute with: {}\n", statement.recompute)?)
+    Ok(writeln!(out)?)
 }
 
-/// Writes one statement; its file is named by the line's token, which tells nobody's name.
-fn write(folder: &Path, statement: &Statement) -> Result<(), Failure> {
-    let token = statement.proof.token.get(..16).unwrap_or(&statement.proof.token);
-    let name = format!("{}-{}-{token}", statement.pool, statement.period);
-    let mut json = create(&folder.join(format!("{name}.json")))?;
-    serde_json::to_writer_pretty(&mut json, statement)
-        .map_err(|e| Failure::new(Kind::Failed, e))?;
-    json.write_all(b"\n")?;
-    let mut table = Table::new(CSV_HEADER);
-    statement.csv_rows().into_iter().for_each(|row| table.row(row));
-    let mut csv = create(&folder.join(format!("{name}.csv")))?;
-    Ok(table.write(Format::Csv, &(), &mut csv)?)
-}
-
-fn create(file: &Path) -> Result<fs::File, Failure> {
-    Ok(fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?)
+impl From<statement::Error> for Failure {
+    fn from(error: statement::Error) -> Self {
+        use statement::Error as E;
+        match error {
+            E::Fund(error) => error.into(),
+            E::Settle(error) => error.into(),
+            E::Book(error) => error.into(),
+            E::Lake(error) => error.into(),
+            E::Store(error) => error.into(),
+            E::Consent(_) | E::File { .. } | E::Json(_) | E::Pdf(_) | E::Money(_) => {
+                Self::new(Kind::Failed, error)
+            }
+            E::Statement(_) | E::Canonical(_) | E::Format { .. } | E::Proof { .. } => {
+                Self::new(Kind::Integrity, error)
+                    .hint("run `almoner verify --deep`, which names what has changed")
+            }
+        }
+    }
 }

@@ -16,7 +16,10 @@ pub(super) struct Account {
     pub(super) answered: u64,
     pub(super) refused: Vec<String>,
     pub(super) withdrawal: String,
-    pub(super) settlement: String,
+    pub(super) settlement: Vec<String>,
+    pub(super) goods: String,
+    pub(super) bank: String,
+    pub(super) sponsor_audit: String,
     pub(super) statements: u64,
     pub(super) proofs_checked: u64,
     pub(super) ledger_entries: u64,
@@ -152,7 +155,11 @@ impl Account {
             self.refused.join("; ")
         )?;
         writeln!(out, "withdrawal   {}", self.withdrawal)?;
-        writeln!(out, "settlement   {}", self.settlement)?;
+        for (at, line) in self.settlement.iter().enumerate() {
+            writeln!(out, "{:<12} {line}", if at == 0 { "settlement" } else { "" })?;
+        }
+        writeln!(out, "goods        {}", self.goods)?;
+        writeln!(out, "bank         {}", self.bank)?;
         writeln!(
             out,
             "statements   {}, one a contributor, each with its proof; {} proofs checked",
@@ -166,6 +173,7 @@ impl Account {
             grouped(self.audit_checks),
             self.audit_findings
         )?;
+        writeln!(out, "sponsor      {}", self.sponsor_audit)?;
         writeln!(out, "pages        {}", self.pages)?;
         writeln!(out, "the site     almoner --site {} ledger show", self.site)?;
         Ok(())

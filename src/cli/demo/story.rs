@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Args,
     account::{Account, Consents, Institution, Linkage, Release},
+    money::{POOL, QUARTER, settlement},
 };
 use crate::{
     cli::{Context, Failure, Kind},
@@ -12,12 +13,10 @@ use crate::{
     credential::PassRequest,
     instant::Instant,
     linkage::{Counts, Quality},
-    money::{Amount, Currency},
-    party::{ContributorId, InstitutionId, ResearcherId, SponsorId},
+    party::{ContributorId, InstitutionId, ResearcherId},
     pipeline::{
         audit, book,
         consent::{self, Source},
-        fund,
         ingest::{self, Ingested},
         linkage, pass, publish,
         query::{self, Question},
@@ -28,18 +27,16 @@ use crate::{
     population::{self, Population},
     purpose::{Claims, Purpose},
     query::Limits,
-    reward::{Funded, Opened, Period, PoolId, Terms as PoolTerms},
+    reward::{Period, PoolId},
     signed_note::Verifier,
     site::{self, Site},
 };
 
 const ORIGIN: &str = "demo.commons.example/ledger";
 const DATASET: &str = "diabetes";
-const POOL: &str = "diabetes-2026";
-const QUARTER: &str = "2026-Q3";
 
 /// The steps of a demo, for its progress bar.
-const STEPS: u64 = 13;
+const STEPS: u64 = 16;
 
 pub(super) struct Story {
     /// The site; what is no part of a site lies in its folder `story`.
@@ -48,11 +45,11 @@ pub(super) struct Story {
     population: Population,
 }
 
-fn day(text: &str) -> Result<Instant, Failure> {
+pub(super) fn day(text: &str) -> Result<Instant, Failure> {
     Instant::parse(text).map_err(|e| Failure::new(Kind::Failed, e))
 }
 
-fn bug(error: impl std::fmt::Display) -> Failure {
+pub(super) fn bug(error: impl std::fmt::Display) -> Failure {
     Failure::new(Kind::Failed, format!("the demo: {error}"))
 }
 
@@ -62,6 +59,14 @@ impl Story {
             .map_err(|e| Failure::new(Kind::Usage, e))?;
         let population = population.with_fhir(args.institutions / 2);
         Ok(Self { folder: args.folder.clone(), around: args.folder.join("story"), population })
+    }
+
+    pub(super) fn population(&self) -> &Population {
+        &self.population
+    }
+
+    pub(super) fn around(&self) -> &Path {
+        &self.around
     }
 
     fn site(&self, now: &str) -> Result<Site, Failure> {
@@ -104,13 +109,16 @@ impl Story {
         let linked = linkage::run(&site, &spec, &input, false, &bar)?;
         let quality = linkage::standing(&site, &input.join("truth.csv"))?;
 
+        step("people say where they are paid");
+        self.payees(&site)?;
+
         step("people consent");
         site.set_now(day("2026-07-02T08:00:00Z")?);
         let consents = self.consents(&site, &input)?;
 
-        step("a sponsor pays");
+        step("sponsors give money and meters");
         site.set_now(day("2026-07-03T08:00:00Z")?);
-        self.sponsor(&site)?;
+        self.sponsor(&site, DATASET)?;
 
         step("institutions contribute");
         site.set_now(day("2026-07-05T08:00:00Z")?);
@@ -146,6 +154,12 @@ impl Story {
         let period = Period::parse(QUARTER).map_err(bug)?;
         let settled = settle::settle(&site, &pool, &period, false)?;
 
+        step("goods are given");
+        let goods = Self::give(&site)?;
+
+        step("the bank pays");
+        let banked = self.pay(&mut site)?;
+
         step("everyone gets a statement");
         let out = self.around.join("statements");
         let statements = publish::statements(&site, &Selection::default(), &out, &bar)?;
@@ -155,6 +169,7 @@ impl Story {
         site.set_now(day("2026-10-02T08:00:00Z")?);
         let audited = audit::audit(&site, None, &bar)?;
         audit::publish(&site, &audited)?;
+        let sponsor_audit = self.sponsor_audit(&site, &audited)?;
         let published = publish::publish(&site)?;
 
         Ok(Account {
@@ -171,7 +186,10 @@ impl Story {
                 second.version.version,
                 self.around.join("proofs/absence.json").display()
             ),
-            settlement: settlement(&settled.settled.totals),
+            settlement: settlement(&settled.settled.totals).to_vec(),
+            goods,
+            bank: banked.told(),
+            sponsor_audit,
             statements,
             proofs_checked: proofs,
             ledger_entries: site.book_size()?,
@@ -208,38 +226,6 @@ impl Story {
             told.not_linked += outcome.not_linked;
         }
         Ok(told)
-    }
-
-    fn sponsor(&self, site: &Site) -> Result<(), Failure> {
-        let currency = Currency::parse("EUR").map_err(bug)?;
-        let pool = PoolId::parse(POOL).map_err(bug)?;
-        fund::open(
-            site,
-            Opened {
-                pool: pool.clone(),
-                currency,
-                datasets: vec![DATASET.to_owned()],
-                terms: PoolTerms {
-                    fee_bps: 500,
-                    institution_ppm: 150_000,
-                    base_ppm: 300_000,
-                    usage_ppm: 700_000,
-                    minimum: Amount::parse("1.00", currency).map_err(bug)?,
-                },
-            },
-        )?;
-        let sponsor = population::sponsors(self.population.seed(), 1).into_iter().next();
-        let sponsor = sponsor.ok_or_else(|| bug("no sponsor"))?;
-        fund::fund(
-            site,
-            Funded {
-                pool,
-                amount: Amount::parse("100000.00", currency).map_err(bug)?,
-                sponsor: SponsorId::parse(&sponsor.sponsor).map_err(bug)?,
-                reference: sponsor.reference,
-            },
-        )?;
-        Ok(())
     }
 
     /// Asks the demo's questions, one a day of a month; two researchers hold passes, and one of
@@ -397,20 +383,4 @@ fn release(done: &Ingested) -> Release {
         suppressed_ppm: most(|risk| risk.suppressed_ppm),
         risk_max_ppm: most(|risk| risk.prosecutor_max_ppm),
     }
-}
-
-fn settlement(totals: &crate::reward::Totals) -> String {
-    format!(
-        "{} {} = fee {} + institutions {} + paid {} + carried {} + unallocated {}",
-        totals.received.currency().code(),
-        totals.received.grouped(),
-        totals.fee.grouped(),
-        totals
-            .institutions
-            .as_ref()
-            .map_or_else(|| "0".to_owned(), |i| i.accrued.whole().grouped()),
-        totals.paid.grouped(),
-        totals.carried.whole().grouped(),
-        totals.unallocated.grouped(),
-    )
 }
