@@ -22,6 +22,8 @@ use sha3::Digest as _;
 mod commons;
 #[path = "whole/people.rs"]
 mod people;
+#[path = "audit/settlement.rs"]
+mod settlement;
 
 use commons::{Commons, Said, files};
 
@@ -180,13 +182,7 @@ fn raised(commons: &Commons) {
     let lines = find(commons, "vault/pools/settlements/", ".institutions.parquet");
     let (batch, bytes) = more(&lines);
     assert_eq!(batch.num_rows(), 4, "an institution has no line");
-    let digest = |bytes: &[u8]| {
-        sha3::Sha3_256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").unwrap();
-            text
-        })
-    };
-    let (old, new) = (digest(&fs::read(&lines).unwrap()), digest(&bytes));
+    let (old, new) = (hex_digest(&fs::read(&lines).unwrap()), hex_digest(&bytes));
     let other = lines.with_file_name(format!("{new}.institutions.parquet"));
     fs::write(&other, bytes).unwrap();
     assert!(good.contains(&old), "the commit does not name the lines");
@@ -201,6 +197,13 @@ fn raised(commons: &Commons) {
         assert!(said.out.contains(part), "not found: {part}:\n{}", said.out);
     }
     assert_eq!(audit(commons).code, Some(0), "the site was not put back");
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    sha3::Sha3_256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
 }
 
 /// Reads lines, and writes them again with one cent more for the first.

@@ -120,7 +120,7 @@ impl Lake {
             let sha256 = Sha256::of(&file);
             let bytes = file.len() as u64;
             self.store.put(&path, Bytes::from(file)).unwrap();
-            Segment { path, rows: part.num_rows() as u64, bytes, sha3, sha256 }
+            Segment { path, rows: part.num_rows() as u64, bytes, sha3, sha256, duplicates: false }
         });
         let segments = segments.collect();
         self.version.tables.push(TableVersion {
@@ -852,5 +852,36 @@ proptest! {
         }
         prop_assert_eq!(lines, used);
         prop_assert_eq!(answer.cells(), cells.len() as u64);
+    }
+}
+
+#[test]
+fn a_duplicate_is_in_the_answer_and_not_in_the_record_of_whose_rows_it_drew_on() {
+    let mut lake = demo();
+    let whole = lake.answer("SELECT COUNT(*) FROM conditions");
+    let joined = "SELECT COUNT(*) AS n FROM (SELECT person, code FROM conditions WHERE value > 0) c \
+                  LEFT JOIN patients p USING (person) WHERE code = 'E11'";
+    let all = lake.answer(joined);
+    // The second half of the conditions' rows, and of the patients', are copies.
+    for table in &mut lake.version.tables {
+        if table.table != "visits" {
+            table.segments[1].duplicates = true;
+        }
+    }
+    let marked = lake.answer("SELECT COUNT(*) FROM conditions");
+    assert_eq!(marked.0.texts().unwrap(), whole.0.texts().unwrap(), "a mark changed an answer");
+    assert_eq!((whole.1.values().sum::<u64>(), marked.1.values().sum::<u64>()), (100, 50));
+    assert!(marked.1.values().all(|rows| *rows > 0), "somebody is paid for copies alone");
+    let counted = lake.answer(joined);
+    assert_eq!(counted.0.texts().unwrap(), all.0.texts().unwrap());
+    // Of E11's fifty rows, those of patients 0 to 29 join a row that counts, those of 30 to 39 do not.
+    assert_eq!((all.1.values().sum::<u64>(), counted.1.values().sum::<u64>()), (50, 40));
+    let visits = lake.answer("SELECT COUNT(*) FROM visits").1;
+    assert_eq!(visits.values().sum::<u64>(), 90, "a table without duplicates lost rows");
+    for sql in [
+        "SELECT \"#duplicate\", COUNT(*) FROM conditions GROUP BY 1",
+        "SELECT COUNT(\"#duplicate\") FROM conditions",
+    ] {
+        assert!(lake.ask(sql).is_err(), "a question sees the mark");
     }
 }

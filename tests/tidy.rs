@@ -12,9 +12,9 @@ use std::{
 /// stand earlier in its own row.
 const ROWS: &[&[&str]] = &[
     &["digest", "instant", "party", "purpose", "money", "fault", "store", "signed_note", "frame"],
-    &["source", "usage", "credential", "ledger"],
-    &["schema", "reward"],
-    &["quality", "linkage"],
+    &["source", "usage", "payee", "credential", "ledger"],
+    &["schema", "reward", "bank"],
+    &["quality", "linkage", "records"],
     &["consent"],
     &["deid"],
     &["lake"],
@@ -59,6 +59,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("polars", &["frame", "quality", "linkage", "reward", "report"]),
     ("polars_arrow", &["frame"]),
     ("object_store", &["store", "query/session"]),
+    ("typst", &["report/pdf"]),
+    ("typst_layout", &["report/pdf"]),
+    ("typst_pdf", &["report/pdf"]),
+    ("typst_assets", &["report/pdf"]),
+    ("fluent_bundle", &["report/messages"]),
+    ("unic_langid", &["report/messages"]),
     ("rand", &["population"]),
     ("rand_chacha", &["population"]),
 ];

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks hledger and bean-check whether every pool's journal balances, and changes one cent to see
+# Asks hledger, ledger and bean-check whether every pool's journal balances, and changes one cent to see
 # whether they would have noticed.
 #
 # Usage: journals.sh SITE     with ALMONER (the program) and VENV (bean-check) in the environment
@@ -9,6 +9,7 @@ almoner=${ALMONER:-target/debug/almoner}
 python=${VENV:-target/venv}/bin/python
 bean=${VENV:-target/venv}/bin/bean-check
 command -v hledger >/dev/null || { echo "hledger is not installed"; exit 77; }
+command -v ledger >/dev/null || { echo "ledger is not installed"; exit 77; }
 [ -x "$bean" ] || { echo "bean-check is not installed"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -48,15 +49,20 @@ PYTHON
 count=0
 while IFS= read -r pool; do
     "$almoner" --site "$site" pool journal "$pool" --as hledger >"$work/pool.journal"
+    "$almoner" --site "$site" pool journal "$pool" --as ledger >"$work/pool.ledger"
     "$almoner" --site "$site" pool journal "$pool" --as beancount >"$work/pool.beancount"
     grep -q 'inferred_tolerance_default' "$work/pool.beancount" ||
         { echo "the beancount journal leaves bean-check its default tolerance"; exit 1; }
     accepted hledger -f "$work/pool.journal" check
+    accepted ledger -f "$work/pool.ledger" bal
+    [ "$(tail -n 1 "$work/said" | tr -d ' ')" = 0 ] || { echo "ledger's total is not 0"; exit 1; }
     accepted "$bean" "$work/pool.beancount"
     one_cent_more "$work/pool.journal" "$work/wrong.journal"
+    one_cent_more "$work/pool.ledger" "$work/wrong.ledger"
     one_cent_more "$work/pool.beancount" "$work/wrong.beancount"
     refused hledger -f "$work/wrong.journal" check
+    refused ledger -f "$work/wrong.ledger" bal
     refused "$bean" "$work/wrong.beancount"
     count=$((count + 1))
 done <<<"$pools"
-echo "$count pools: both accept the journal, both refuse it with one cent changed"
+echo "$count pools: all three accept the journal, all three refuse it with one cent changed"
