@@ -23,14 +23,17 @@ use crate::{
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 10] = [
+const SEQUENCES: [(&str, &str); 13] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
+    ("vault", "covers/commits"),
     ("vault", "goods/commits"),
+    ("vault", "licences/commits"),
     ("vault", "parties/commits"),
     ("vault", "payees/commits"),
     ("vault", "payouts/commits"),
     ("vault", "pools/commits"),
+    ("vault", "transfers/commits"),
     ("vault", "usage/commits"),
     ("vault", "values/commits"),
     ("lake", "commits"),

@@ -13,7 +13,7 @@ use std::{
 const ROWS: &[&[&str]] = &[
     &["digest", "instant", "party", "purpose", "money", "fault", "store", "signed_note", "frame"],
     &["source", "usage", "payee", "credential", "ledger"],
-    &["schema", "reward", "bank"],
+    &["schema", "reward", "bank", "cover"],
     &["quality", "linkage", "records"],
     &["consent"],
     &["deid"],
@@ -65,6 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("typst_assets", &["report/pdf"]),
     ("fluent_bundle", &["report/messages"]),
     ("unic_langid", &["report/messages"]),
+    ("hpke", &["transfer"]),
     ("rand", &["population"]),
     ("rand_chacha", &["population"]),
 ];

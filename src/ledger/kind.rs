@@ -51,11 +51,35 @@ pub enum Kind {
     VoucherRedeemed,
     /// `vouchers-lapsed`
     VouchersLapsed,
+    /// `licences-recorded`
+    LicencesRecorded,
+    /// `approvers-registered`
+    ApproversRegistered,
+    /// `transfers-offered`
+    TransfersOffered,
+    /// `transfers-challenged`
+    TransfersChallenged,
+    /// `transfers-approved`
+    TransfersApproved,
+    /// `transfers-sent`
+    TransfersSent,
+    /// `transfers-received`
+    TransfersReceived,
+    /// `transfers-ended`
+    TransfersEnded,
+    /// `cover-opened`
+    CoverOpened,
+    /// `cover-funded`
+    CoverFunded,
+    /// `cover-enrolled`
+    CoverEnrolled,
+    /// `cover-evaluated`
+    CoverEvaluated,
 }
 
 impl Kind {
     /// All kinds that this version knows.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 34] = [
         Self::LogGenesis,
         Self::ConsentBatch,
         Self::WithdrawalBatch,
@@ -78,6 +102,18 @@ impl Kind {
         Self::GoodsGiven,
         Self::VoucherRedeemed,
         Self::VouchersLapsed,
+        Self::LicencesRecorded,
+        Self::ApproversRegistered,
+        Self::TransfersOffered,
+        Self::TransfersChallenged,
+        Self::TransfersApproved,
+        Self::TransfersSent,
+        Self::TransfersReceived,
+        Self::TransfersEnded,
+        Self::CoverOpened,
+        Self::CoverFunded,
+        Self::CoverEnrolled,
+        Self::CoverEvaluated,
     ];
 
     /// Returns the name that stands in an entry.
@@ -105,6 +141,18 @@ impl Kind {
             Self::GoodsGiven => "goods-given",
             Self::VoucherRedeemed => "voucher-redeemed",
             Self::VouchersLapsed => "vouchers-lapsed",
+            Self::LicencesRecorded => "licences-recorded",
+            Self::ApproversRegistered => "approvers-registered",
+            Self::TransfersOffered => "transfers-offered",
+            Self::TransfersChallenged => "transfers-challenged",
+            Self::TransfersApproved => "transfers-approved",
+            Self::TransfersSent => "transfers-sent",
+            Self::TransfersReceived => "transfers-received",
+            Self::TransfersEnded => "transfers-ended",
+            Self::CoverOpened => "cover-opened",
+            Self::CoverFunded => "cover-funded",
+            Self::CoverEnrolled => "cover-enrolled",
+            Self::CoverEvaluated => "cover-evaluated",
         }
     }
 
