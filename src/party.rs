@@ -4,12 +4,16 @@
 //! Never: an id in an error message; an error says what is wrong with it, not what it was.
 
 mod lookup;
+mod npi;
 
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::lookup::Lookup;
+pub use self::{
+    lookup::Lookup,
+    npi::{is_npi, luhn},
+};
 
 /// The longest id that is taken, in bytes.
 pub const ID_BYTES_MAX: usize = 128;

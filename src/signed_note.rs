@@ -4,6 +4,7 @@
 //! Never: a text whose known key failed to verify.
 
 mod key;
+pub mod seed;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 

@@ -7,6 +7,8 @@
 mod folder;
 mod remote;
 mod sequence;
+#[cfg(test)]
+pub(crate) mod stop;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -145,6 +147,8 @@ impl Store {
     /// Writes an object, over whatever was there. For pointers and pages that may change.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
         let full = self.full(path);
+        #[cfg(test)]
+        stop::spend(&full)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put(&full, &bytes),
             Backend::Remote(remote) => remote.put(&full, bytes),
@@ -155,6 +159,8 @@ impl Store {
     /// Whoever reads it back checks its digest.
     pub fn put_scratch(&self, path: &str, bytes: Bytes) -> Result<()> {
         let full = self.full(path);
+        #[cfg(test)]
+        stop::spend(&full)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put_scratch(&full, &bytes),
             Backend::Remote(remote) => remote.put(&full, bytes),
@@ -166,6 +172,8 @@ impl Store {
     /// [`Sequence::commit`] and [`Store::put_content`] tell such a success from a conflict.
     pub fn create(&self, path: &str, bytes: Bytes) -> Result<Created> {
         let full = self.full(path);
+        #[cfg(test)]
+        stop::spend(&full)?;
         match &self.backend {
             Backend::Folder(folder) => folder.create(&full, &bytes),
             Backend::Remote(remote) => remote.create(&full, bytes),
@@ -201,6 +209,8 @@ impl Store {
     /// Deletes an object; deleting none is no error.
     pub fn delete(&self, path: &str) -> Result<()> {
         let full = self.full(path);
+        #[cfg(test)]
+        stop::spend(&full)?;
         match &self.backend {
             Backend::Folder(folder) => folder.delete(&full),
             Backend::Remote(remote) => remote.delete(&full),

@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Error, Signature, Vouched, check_text};
@@ -39,7 +40,8 @@ pub struct Signer {
 }
 
 /// A public key under a name: a vkey, `name+hash+base64`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Verifier {
     name: String,
     key_id: [u8; 4],
@@ -78,6 +80,11 @@ impl Signer {
     /// Signs bytes as they are (DSSE takes this), 64 bytes.
     pub fn sign_raw(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
+    }
+
+    /// Signs a payload of a type over DSSE's encoding of both, 64 bytes.
+    pub fn sign_typed(&self, payload_type: &str, payload: &[u8]) -> [u8; 64] {
+        self.sign_raw(&pae(payload_type, payload))
     }
 
     /// Makes a signed note of a text that ends in a line feed.
@@ -157,6 +164,11 @@ impl Verifier {
         self.key_id
     }
 
+    /// Returns the key as an envelope names it: `name+hash`, the start of its vkey.
+    pub fn key_id(&self) -> String {
+        format!("{}+{}", self.name, hex(&self.key_id))
+    }
+
     /// Returns what the key is for.
     pub fn key_use(&self) -> KeyUse {
         self.key_use
@@ -165,6 +177,11 @@ impl Verifier {
     /// Verifies a raw signature. A witness's key makes none, so for it none verifies.
     pub fn verify_raw(&self, message: &[u8], signature: &[u8]) -> bool {
         self.key_use == KeyUse::Sign && self.verifies(message, signature)
+    }
+
+    /// Verifies a signature over DSSE's encoding of a payload and its type.
+    pub fn verify_typed(&self, payload_type: &str, payload: &[u8], signature: &[u8]) -> bool {
+        self.verify_raw(&pae(payload_type, payload), signature)
     }
 
     /// Verifies a signature line's bytes over a note's text.
@@ -193,8 +210,31 @@ impl Verifier {
     }
 }
 
+/// What a typed signature is made over: DSSE's pre-authentication encoding,
+/// <https://github.com/secure-systems-lab/dsse>.
+fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut bytes =
+        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
 fn cosigned(text: &str, unix: u64) -> Vec<u8> {
     format!("cosignature/v1\ntime {unix}\n{text}").into_bytes()
+}
+
+impl TryFrom<String> for Verifier {
+    type Error = Error;
+
+    fn try_from(vkey: String) -> Result<Self, Error> {
+        Self::parse(&vkey)
+    }
+}
+
+impl From<Verifier> for String {
+    fn from(key: Verifier) -> Self {
+        key.vkey()
+    }
 }
 
 fn key_id(name: &str, typed: &[u8]) -> [u8; 4] {
@@ -207,4 +247,18 @@ fn key_id(name: &str, typed: &[u8]) -> [u8; 4] {
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let bad = |c: char| c.is_whitespace() || c == '+' || c.is_control();
     if name.is_empty() || name.contains(bad) { Err(Error::KeyName) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_signature_is_over_dsses_own_encoding() {
+        // The example of <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>.
+        assert_eq!(
+            pae("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
+    }
 }

@@ -3,8 +3,7 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -13,8 +12,11 @@ use zeroize::Zeroizing;
 use super::Error;
 use crate::{
     digest::{hex, hmac_sha256},
-    signed_note::Signer,
+    signed_note::{Signer, seed},
 };
+
+/// The file of the key with which a site issues licences.
+const ISSUER: &str = "issuer.seed";
 
 /// The open keys of a site.
 #[derive(Clone)]
@@ -37,19 +39,7 @@ impl Keys {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|e| fault(folder, &e.to_string()))?;
         for name in ["log.seed", "steward.seed", "site.secret"] {
-            let key = Zeroizing::new(random()?);
-            let text = Zeroizing::new(format!("{}\n", hex(key.as_slice())));
-            let file = folder.join(name);
-            let opened =
-                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
-            match opened.and_then(|mut f| {
-                f.write_all(text.as_bytes())?;
-                f.sync_all()
-            }) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(fault(folder, &error.to_string())),
-            }
+            make(folder, name)?;
         }
         Self::open(folder, origin)
     }
@@ -57,8 +47,8 @@ impl Keys {
     /// Opens the keys in `folder`.
     pub fn open(folder: &Path, origin: &str) -> Result<Self, Error> {
         let signer = |file: &str, name: &str| {
-            let seed = read(folder, file)?;
-            Signer::from_seed(name, &seed).map_err(|e| fault(folder, &e.to_string()))
+            Signer::from_seed(name, &*read(folder, file)?)
+                .map_err(|e| fault(folder, &e.to_string()))
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -83,6 +73,24 @@ impl Keys {
         &self.steward
     }
 
+    /// Returns the key with which the site itself issues licences, if it has one.
+    pub fn issuer(&self) -> Result<Option<Signer>, Error> {
+        match self.folder.join(ISSUER).try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return Err(fault(&self.folder, &error.to_string())),
+        }
+        let seed = read(&self.folder, ISSUER)?;
+        let name = format!("{}/licences", self.log.verifier().name());
+        let signer = Signer::from_seed(&name, &seed);
+        signer.map(Some).map_err(|e| fault(&self.folder, &e.to_string()))
+    }
+
+    /// Makes the key with which the site itself issues licences, where it has none.
+    pub fn make_issuer(&self) -> Result<(), Error> {
+        make(&self.folder, ISSUER)
+    }
+
     /// Returns a secret for one use.
     pub fn secret(&self, label: &str) -> [u8; 32] {
         hmac_sha256(&self.secret, &[b"almoner/site-secret/v1", label.as_bytes()])
@@ -90,29 +98,19 @@ impl Keys {
 
     /// Returns a random id of 128 bits.
     pub fn random_id(&self) -> Result<String, Error> {
-        Ok(hex(random()?.split_at(16).0))
+        let bytes = seed::random().map_err(|e| fault(&self.folder, &e.to_string()))?;
+        Ok(hex(bytes.split_at(16).0))
     }
 }
 
-fn random() -> Result<[u8; 32], Error> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| fault(Path::new("/dev/urandom"), &format!("no randomness: {e}")))?;
-    Ok(bytes)
+/// Makes a key in the folder, where there is none of that name.
+fn make(folder: &Path, name: &str) -> Result<(), Error> {
+    let made = seed::create(&folder.join(name));
+    made.map(|_| ()).map_err(|e| fault(folder, &e.to_string()))
 }
 
 fn read(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
-    let file = folder.join(name);
-    let metadata =
-        fs::metadata(&file).map_err(|e| fault(folder, &format!("`{name}` cannot be read: {e}")))?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(fault(folder, &format!("`{name}` is open to others; chmod 600 it")));
-    }
-    let text =
-        Zeroizing::new(fs::read_to_string(&file).map_err(|e| fault(folder, &e.to_string()))?);
-    crate::digest::Sha256::parse(text.trim_end())
-        .map(|digits| Zeroizing::new(digits.0))
-        .map_err(|_| fault(folder, &format!("`{name}` does not hold 64 hex digits")))
+    seed::read(&folder.join(name)).map_err(|e| fault(folder, &e.to_string()))
 }
 
 fn fault(folder: &Path, reason: &str) -> Error {

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::party::{is_npi, luhn};
+
 /// A kind of identifier that a value can look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -123,26 +125,6 @@ fn is_social_security_digits(text: &str) -> bool {
         && !matches!(area, "000" | "666")
         && group != "00"
         && serial != "0000"
-}
-
-/// Luhn (ISO/IEC 7812-1): every second digit from the right doubled, its digits summed.
-fn luhn(digits: &str) -> bool {
-    let sum = digits.bytes().rev().enumerate().fold(0_u32, |sum, (at, byte)| {
-        let digit = u32::from(byte.wrapping_sub(b'0'));
-        let doubled = digit * 2;
-        sum + match at % 2 {
-            0 => digit,
-            _ if doubled > 9 => doubled - 9,
-            _ => doubled,
-        }
-    });
-    sum % 10 == 0
-}
-
-fn is_npi(text: &str) -> bool {
-    has_form(text, "9999999999")
-        && (text.starts_with('1') || text.starts_with('2'))
-        && luhn(&format!("80840{text}"))
 }
 
 fn is_payment_card(text: &str) -> bool {
