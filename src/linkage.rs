@@ -10,6 +10,7 @@ mod block;
 mod cluster;
 mod error;
 mod evaluate;
+mod forms;
 mod index;
 #[cfg(test)]
 mod laws;
@@ -28,6 +29,7 @@ pub use self::{
     cluster::{Candidates, Clusters, Pair, Rules, candidates, compared, steps},
     error::Error,
     evaluate::{Quality, Truth, curve, quality},
+    forms::Form,
     index::{Members, PersonIndex},
     run::{Counts, Linked, link, name},
     score::{Comparison, Floor, Within},

@@ -1,8 +1,10 @@
-//! What data may be used for: the terms of the GA4GH Data Use Ontology, and which covers which.
+//! What data may be used for: the terms of the GA4GH Data Use Ontology, and which covers which; and
+//! the purposes of HL7 that are no research, such as payment, each of which is covered by itself alone.
 //!
-//! Comes in: `DUO:0000006` and the like. Goes out: [`Purpose`], whether a grant [`permits`] a use,
-//! and how a study is judged by a dataset's terms ([`judge`]).
-//! Never: an unknown code, a modifier alone or a condition nobody promised to keep that permits.
+//! Comes in: `DUO:0000006`, `HL7:HPAYMT` and the like. Goes out: [`Purpose`], whether a grant
+//! [`permits`] a use, and how a study is judged by a dataset's terms ([`judge`]).
+//! Never: an unknown code, a modifier alone or a condition nobody promised to keep that permits; or
+//! research that permits anything else, or is permitted by it.
 
 mod claims;
 mod data_use;
@@ -23,14 +25,14 @@ pub use self::{
 };
 
 /// A DUO term, such as `DUO:0000006` (health, medical or biomedical research); disease specific
-/// research may name its disease: `DUO:0000007=MONDO:0005148`.
+/// research may name its disease: `DUO:0000007=MONDO:0005148`. Or a purpose of [`ACTS`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Purpose(String);
 
-/// A text is no DUO code.
+/// A text is no purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a DUO code like DUO:0000006")]
+#[error("not a DUO code like DUO:0000006, nor HL7:HPAYMT")]
 pub struct PurposeError;
 
 /// What a DUO term is.
@@ -99,7 +101,11 @@ pub const TERMS: [Term; 25] = [
     term("DUO:0000046", "NCU", "non-commercial use only", Modifier),
 ];
 
-/// The permissions, which alone can permit.
+/// The purposes that are no research, of HL7's v3-ActReason, with their labels there.
+/// <https://terminology.hl7.org/CodeSystem-v3-ActReason.html>
+pub const ACTS: [(&str, &str); 1] = [("HL7:HPAYMT", "healthcare payment")];
+
+/// The permissions of research, which alone can permit it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Permission<'a> {
     NoRestriction,
@@ -110,8 +116,12 @@ enum Permission<'a> {
 }
 
 impl Purpose {
-    /// Parses `DUO:` and seven digits; `DUO:0000007` takes a disease as `=PREFIX:LOCAL` after it.
+    /// Parses `DUO:` and seven digits, or a code of [`ACTS`]; `DUO:0000007` takes a disease as
+    /// `=PREFIX:LOCAL` after it.
     pub fn parse(text: &str) -> Result<Self, PurposeError> {
+        if ACTS.iter().any(|(code, _)| *code == text) {
+            return Ok(Self(text.to_owned()));
+        }
         let (code, disease) = match text.split_once('=') {
             Some((code, disease)) => (code, Some(disease)),
             None => (text, None),
@@ -143,15 +153,29 @@ impl Purpose {
         &self.0
     }
 
-    /// Returns its term of the ontology, if the code is one.
+    /// Returns its term of the Data Use Ontology, if the code is one.
     pub fn term(&self) -> Option<&'static Term> {
         let code = self.0.split('=').next()?;
         TERMS.iter().find(|term| term.id == code)
     }
 
-    /// Says whether it is a term that says what data may be used for.
+    /// Says whether its meaning is known here: a term of the ontology, or a purpose of [`ACTS`].
+    pub fn is_known(&self) -> bool {
+        self.act().is_some() || self.term().is_some()
+    }
+
+    /// Says whether it says what data may be used for.
     pub fn is_permission(&self) -> bool {
+        self.act().is_some() || self.is_research()
+    }
+
+    /// Says whether it is a term that says for what research data may be used.
+    pub fn is_research(&self) -> bool {
         self.permission().is_some()
+    }
+
+    fn act(&self) -> Option<&'static (&'static str, &'static str)> {
+        ACTS.iter().find(|(code, _)| *code == self.0)
     }
 
     /// Says whether it is a term that adds a condition.
@@ -161,6 +185,9 @@ impl Purpose {
 
     /// Returns the label with the shorthand, for people; the code where the ontology has none.
     pub fn label(&self) -> String {
+        if let Some((_, label)) = self.act() {
+            return (*label).to_owned();
+        }
         match self.term() {
             Some(term) if term.shorthand.is_empty() => term.label.to_owned(),
             Some(term) => format!("{} ({})", term.label, term.shorthand),
@@ -215,9 +242,13 @@ fn is_curie(text: &str) -> bool {
 /// | POA  | no  | no  | no  | no  | yes |
 ///
 /// A DS that names no disease covers nothing: two of them could mean two diseases. Modifiers,
-/// headings and unknown codes cover nothing and are covered by nothing.
+/// headings and unknown codes cover nothing and are covered by nothing. A purpose of [`ACTS`] covers
+/// itself and is covered by itself alone: `no restriction` is of research too.
 pub fn covers(granted: &Purpose, asked: &Purpose) -> bool {
     use Permission as P;
+    if granted.act().is_some() || asked.act().is_some() {
+        return granted == asked;
+    }
     let (Some(granted), Some(asked)) = (granted.permission(), asked.permission()) else {
         return false;
     };
@@ -314,6 +345,24 @@ mod tests {
         assert!(!covers(&duo("DS"), &duo("DS")), "two unnamed diseases need not be the same");
         assert!(covers(&duo("HMB"), &cancer));
         assert_eq!(Purpose::parse("DUO:0000006=MONDO:0005148"), Err(PurposeError));
+    }
+
+    #[test]
+    fn what_is_no_research_is_permitted_by_itself_alone() {
+        let payment = Purpose::parse("HL7:HPAYMT").unwrap();
+        for term in &TERMS {
+            let research = Purpose::parse(term.id).unwrap();
+            assert!(!covers(&research, &payment), "{} would open records to an insurer", term.id);
+            assert!(!covers(&payment, &research), "an insured would have agreed to {}", term.id);
+        }
+        assert!(covers(&payment, &payment) && payment.is_permission() && !payment.is_research());
+        assert!(permits(&[duo("HMB"), payment.clone()], &[duo("HMB")]), "it is no condition");
+        assert!(!permits(&[duo("NRES")], std::slice::from_ref(&payment)));
+        assert!(!permits(std::slice::from_ref(&payment), &[payment.clone(), duo("HMB")]));
+        assert!(payment.term().is_none(), "a pipeline or a pass could name it as research");
+        for text in ["HL7:TREAT", "HL7:hpaymt", "HL7:", "HPAYMT", "HL7:HPAYMT=MONDO:1"] {
+            assert_eq!(Purpose::parse(text), Err(PurposeError), "{text}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ use arrow::array::StringArray;
 use serde::{Deserialize, Serialize};
 
 pub use folders::folders;
+pub use lines::each_line;
 pub use survey::{Part, Survey, cut, survey};
 
 /// What a file is, below its compression.

@@ -95,7 +95,7 @@ impl Terms {
         let purposes = match items(purposes) {
             None => Vec::new(),
             Some(items) => items
-                .map(|item| Purpose::parse(item).map_err(|_| "holds no DUO code like DUO:0000006"))
+                .map(|item| Purpose::parse(item).map_err(|_| "holds no code like DUO:0000006"))
                 .collect::<Result<_, _>>()
                 .map_err(|reason| fault("purposes", reason))?,
         };
@@ -113,7 +113,7 @@ impl Terms {
         mut institutions: Option<Vec<InstitutionId>>,
         mut categories: Option<Vec<String>>,
     ) -> Result<Self, EventError> {
-        if purposes.iter().any(|purpose| purpose.term().is_none()) {
+        if !purposes.iter().all(Purpose::is_known) {
             return Err(fault("purposes", "holds a code that DUO does not have"));
         }
         purposes.sort();

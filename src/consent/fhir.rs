@@ -20,7 +20,7 @@ pub use self::{
     decide::{Outcome, Request, decide, standing},
     document::{Actor, Criteria, DataReference, Document, Meaning, Role, Rule, RuleType, Status},
     period::Period,
-    read::{Found, read_documents},
+    read::{Found, each_consent, read_documents},
     replace::{SOURCE, events},
     residual::{Data, Residual, leaves},
     take_in::{Granted, Intake, Note, Reach, take_in},

@@ -263,6 +263,23 @@ impl Register {
         Admission::decide(self, scope)
     }
 
+    /// Decides whether one person's records may go on; `None` for a stranger.
+    pub fn decision(
+        &self,
+        contributor: &ContributorId,
+        purposes: &[Purpose],
+        institution: &InstitutionId,
+        category: &str,
+        on: Date,
+        known_at: Instant,
+    ) -> Option<Decision> {
+        let rows = self.rows_of(self.people.index(contributor.as_str())?);
+        let view = View::new(on, known_at);
+        let uses = uses(purposes, institution, category);
+        let judged = uses.iter().map(|wanted| judge(rows, view, |terms| self.fit(terms, wanted)));
+        Some(all_permit(judged))
+    }
+
     /// Says why a person's records may or may not go on.
     pub fn explain(
         &self,

@@ -76,7 +76,7 @@ impl DataUse {
         }
         let fault = |reason: &str| Err(DataUseError { at: None, reason: reason.to_owned() });
         let permissions: Vec<&Purpose> =
-            terms.iter().map(|t| &t.term).filter(|term| term.is_permission()).collect();
+            terms.iter().map(|t| &t.term).filter(|term| term.is_research()).collect();
         if permissions.is_empty() {
             return fault("the terms hold no permission, so nothing would be permitted");
         }

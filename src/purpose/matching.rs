@@ -47,7 +47,7 @@ pub struct Study<'a> {
 pub fn judge(data: &DataUse, study: &Study<'_>, diseases: &Diseases) -> Verdict {
     let mut verdict = Verdict::default();
     let (permissions, modifiers): (Vec<&DataTerm>, Vec<&DataTerm>) =
-        data.terms().iter().partition(|term| term.term.is_permission());
+        data.terms().iter().partition(|term| term.term.is_research());
     permission(&mut verdict, &permissions, study, diseases);
     let within_disease = permissions.iter().any(|given| {
         given.term.disease().is_some()

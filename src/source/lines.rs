@@ -43,6 +43,36 @@ pub(super) fn content(file: &Path, format: Format, part: &Part) -> Result<(Conte
     Ok((content, ranged))
 }
 
+/// Hands on each line of a whole file of NDJSON that holds something, with its number and without
+/// white space at its end, until there are no more or the taker breaks off. A file without any line
+/// is no error. Returns how many lines were passed over because they are longer than a record may be.
+pub fn each_line(
+    file: &Path,
+    options: &Options,
+    take: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>,
+) -> Result<u64, Error> {
+    let format = Format::FhirNdjson;
+    let mut long = 0;
+    let part = match open(file, format) {
+        Ok((_, _, size)) => Part::whole(size),
+        Err(Error::Empty { .. }) => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let done = lines(file, format, &part, options, &mut |line, found| {
+        Ok(match found {
+            Line::Record(record) => take(line, record),
+            Line::Long { .. } => {
+                long += 1;
+                ControlFlow::Continue(())
+            }
+        })
+    });
+    match done {
+        Ok(_) | Err(Error::Empty { .. }) => Ok(long),
+        Err(error) => Err(error),
+    }
+}
+
 /// What takes a line with its number.
 pub(super) type TakeLine<'t> = dyn FnMut(u64, Line<'_>) -> Result<ControlFlow<()>, Error> + 't;
 

@@ -148,16 +148,16 @@ pub(super) fn touch(one: &Coding, other: &Coding) -> Option<bool> {
     }
 }
 
-/// What a purpose of use means for research.
+/// What a purpose of use means for the register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Meant {
     /// It gives this permission.
     Permission(Purpose),
     /// It is a condition on what is given beside it.
     Condition(Purpose),
-    /// It is research of a kind narrower than any permission here can say.
-    Narrower,
-    /// It is no research: care, payment, operations and the like.
+    /// It is a kind of this permission, narrower than any here can say.
+    Narrower(Purpose),
+    /// It is nothing that a register permits: care, operations and the like.
     NotResearch,
     /// It is unknown.
     Unknown,
@@ -170,7 +170,9 @@ pub(super) enum Meant {
 /// | HRESCH, BIORCH | DUO:0000006, health, medical or biomedical research |
 /// | POARCH | DUO:0000011, population origins or ancestry |
 /// | DSRCH, CLINTRCH, CLINTRCHNPC, CLINTRCHPC, PRECLINTRCH, TRANSRCH | none: narrower than any |
-/// | any other of HL7's purposes of use | none: not research |
+/// | HPAYMT | HL7:HPAYMT, payment |
+/// | CLMATTCH, COVAUTH, COVERAGE, REMITADV | none: narrower than payment |
+/// | any other of HL7's purposes of use | none: not research, nor payment |
 /// | a permission of DUO, `DUO:0000006` or `DUO_0000006` | itself; DS only with its disease |
 /// | a modifier of DUO | a condition on the permissions beside it |
 /// | any other code | none: unknown |
@@ -178,8 +180,8 @@ pub(super) fn meant(coding: &Coding) -> Meant {
     if coding.is_duo() {
         let code = coding.code.replacen("DUO_", "DUO:", 1);
         return match Purpose::parse(&code) {
-            Ok(purpose) if purpose.as_str() == "DUO:0000007" => Meant::Narrower,
-            Ok(purpose) if purpose.is_permission() => Meant::Permission(purpose),
+            Ok(purpose) if purpose.as_str() == "DUO:0000007" => narrower("DUO:0000006"),
+            Ok(purpose) if purpose.is_research() => Meant::Permission(purpose),
             Ok(purpose) if purpose.is_modifier() => Meant::Condition(purpose),
             Ok(_) | Err(_) => Meant::Unknown,
         };
@@ -187,22 +189,28 @@ pub(super) fn meant(coding: &Coding) -> Meant {
     if parent(coding).is_none() {
         return Meant::Unknown;
     }
-    let duo = |code| Purpose::parse(code).map_or(Meant::Unknown, Meant::Permission);
+    let permission = |code| Purpose::parse(code).map_or(Meant::Unknown, Meant::Permission);
     match coding.code.as_str() {
-        "HRESCH" | "BIORCH" => duo("DUO:0000006"),
-        "POARCH" => duo("DUO:0000011"),
+        "HRESCH" | "BIORCH" => permission("DUO:0000006"),
+        "POARCH" => permission("DUO:0000011"),
         "DSRCH" | "CLINTRCH" | "CLINTRCHNPC" | "CLINTRCHPC" | "PRECLINTRCH" | "TRANSRCH" => {
-            Meant::Narrower
+            narrower("DUO:0000006")
         }
+        "HPAYMT" => permission("HL7:HPAYMT"),
+        _ if holds(&Coding::purpose("HPAYMT"), coding) => narrower("HL7:HPAYMT"),
         _ => Meant::NotResearch,
     }
 }
 
-/// Returns the permission of DUO that a purpose of use gives, if it gives one.
+fn narrower(than: &str) -> Meant {
+    Purpose::parse(than).map_or(Meant::Unknown, Meant::Narrower)
+}
+
+/// Returns the permission, of research or of payment, that a purpose of use gives, if it gives one.
 pub fn research_purpose(coding: &Coding) -> Option<Purpose> {
     match meant(coding) {
         Meant::Permission(purpose) => Some(purpose),
-        Meant::Condition(_) | Meant::Narrower | Meant::NotResearch | Meant::Unknown => None,
+        Meant::Condition(_) | Meant::Narrower(_) | Meant::NotResearch | Meant::Unknown => None,
     }
 }
 
@@ -231,6 +239,8 @@ mod tests {
         assert_eq!(code(Coding::purpose("HRESCH")).as_deref(), Some("DUO:0000006"));
         assert_eq!(code(Coding::purpose("CLINTRCH")), None, "a trial is not all of research");
         assert_eq!(code(Coding::purpose("TREAT")), None);
+        assert_eq!(code(Coding::purpose("HPAYMT")).as_deref(), Some("HL7:HPAYMT"));
+        assert_eq!(code(Coding::purpose("COVAUTH")), None, "one claim is not every payment");
         assert_eq!(code(Coding::new("http://example.org", "HRESCH")), None);
         let duo = |text| Coding::new("http://purl.obolibrary.org/obo/duo.owl", text);
         assert_eq!(code(duo("DUO_0000042")).as_deref(), Some("DUO:0000042"));

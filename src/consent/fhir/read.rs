@@ -25,8 +25,22 @@ pub struct Found {
 ///
 /// # Errors
 /// Only where the input cannot be read.
-pub fn read_documents(mut input: impl BufRead) -> io::Result<Vec<Found>> {
+pub fn read_documents(input: impl BufRead) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
+    each_consent(input, |line, consent| {
+        found.push(Found { line, document: consent.and_then(Document::parse) });
+    })?;
+    Ok(found)
+}
+
+/// Shows each Consent of a file as it stands there, or why it is none that can be read.
+///
+/// # Errors
+/// Only where the input cannot be read.
+pub fn each_consent(
+    mut input: impl BufRead,
+    mut show: impl FnMut(u64, Result<&Value, Reason>),
+) -> io::Result<()> {
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
@@ -38,41 +52,41 @@ pub fn read_documents(mut input: impl BufRead) -> io::Result<Vec<Found>> {
             continue;
         }
         if read as u64 == BYTES_MAX && !bytes.ends_with(b"\n") {
-            found.push(Found { line, document: Err("the line is too long") });
+            show(line, Err("the line is too long"));
             skip_line(&mut input)?;
             continue;
         }
         match serde_json::from_slice(&bytes) {
-            Ok(value) => take(line, &value, &mut found),
+            Ok(value) => take(line, &value, &mut show),
             // A resource over several lines is the whole file.
             Err(error) if line == 1 && error.is_eof() => {
                 (&mut input).take(BYTES_MAX * 16).read_to_end(&mut bytes)?;
                 match serde_json::from_slice(&bytes) {
-                    Ok(value) => take(1, &value, &mut found),
-                    Err(_) => found.push(Found { line, document: Err("it is no JSON") }),
+                    Ok(value) => take(1, &value, &mut show),
+                    Err(_) => show(line, Err("it is no JSON")),
                 }
                 break;
             }
-            Err(_) => found.push(Found { line, document: Err("it is no JSON") }),
+            Err(_) => show(line, Err("it is no JSON")),
         }
     }
-    Ok(found)
+    Ok(())
 }
 
-fn take(line: u64, value: &Value, found: &mut Vec<Found>) {
+fn take(line: u64, value: &Value, show: &mut impl FnMut(u64, Result<&Value, Reason>)) {
     match value.get("resourceType").and_then(Value::as_str) {
         Some("Bundle") => {
             let entries = value.get("entry").and_then(Value::as_array).into_iter().flatten();
             for (line, entry) in (1..).zip(entries) {
                 let Some(resource) = entry.get("resource") else { continue };
                 if resource.get("resourceType").and_then(Value::as_str) == Some("Consent") {
-                    found.push(Found { line, document: Document::parse(resource) });
+                    show(line, Ok(resource));
                 }
             }
         }
-        Some("Consent") => found.push(Found { line, document: Document::parse(value) }),
+        Some("Consent") => show(line, Ok(value)),
         Some(_) => {}
-        None => found.push(Found { line, document: Err("it is no resource") }),
+        None => show(line, Err("it is no resource")),
     }
 }
 

@@ -79,10 +79,10 @@ notes! {
     PurposeUnsaid => "it names no purpose",
     /// It names a purpose that is unknown.
     PurposeUnknown => "it names a purpose that is unknown",
-    /// It names research narrower than any permission.
-    PurposeNarrower => "it names research narrower than any DUO permission",
-    /// It is of care, payment or operations.
-    NotResearch => "it is not about research",
+    /// It names a purpose narrower than any permission.
+    PurposeNarrower => "it names a purpose narrower than any permission",
+    /// It is of care or operations.
+    NotResearch => "it is about neither research nor payment",
     /// It is for named recipients.
     Recipients => "it is for named recipients alone",
     /// It names an actor in a role that is unknown.
@@ -238,7 +238,7 @@ fn research(listed: &[Coding], denies: bool) -> Result<Vec<Purpose>, Note> {
                 purposes.extend(all.iter().filter_map(|code| Purpose::parse(code).ok()));
             }
             Meant::Permission(purpose) => purposes.push(purpose),
-            Meant::Narrower => purposes.extend(Purpose::parse("DUO:0000006")),
+            Meant::Narrower(than) => purposes.push(than),
             Meant::Condition(_) | Meant::NotResearch => {}
             Meant::Unknown => unknown = true,
         }
@@ -326,7 +326,7 @@ fn permissions(base: &[Coding], own: &[Coding]) -> Result<Vec<Purpose>, Note> {
     for meant in listed.into_iter().map(meant).chain(conditions.filter(is_condition)) {
         match meant {
             Meant::Permission(purpose) | Meant::Condition(purpose) => purposes.push(purpose),
-            Meant::Narrower => note = note.max(Note::PurposeNarrower),
+            Meant::Narrower(_) => note = note.max(Note::PurposeNarrower),
             Meant::NotResearch => note = note.max(Note::NotResearch),
             Meant::Unknown => note = note.max(Note::PurposeUnknown),
         }

@@ -117,6 +117,23 @@ fn what_a_register_cannot_say_grants_nothing_and_is_told() {
 }
 
 #[test]
+fn a_consent_to_payment_grants_payment_alone_and_a_denial_of_a_kind_of_it_takes_it_back() {
+    let act = |kind: &str, code: &str| {
+        let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+        consent(json!({"type": kind, "purpose": [{"system": system, "code": code}]}))
+    };
+    let granted = take(&act("permit", "HPAYMT"));
+    let purposes: Vec<String> =
+        granted.grants.iter().map(|(terms, ..)| terms.purposes_text()).collect();
+    assert_eq!(purposes, ["HL7:HPAYMT"]);
+    let replaced = granted.replaces.map(|terms| terms.purposes_text());
+    assert_eq!(replaced.as_deref(), Some("HL7:HPAYMT"), "research was taken away with it");
+    assert!(take(&act("permit", "COVAUTH")).grants.is_empty(), "one claim is not every payment");
+    let denied = take(&act("deny", "COVAUTH"));
+    assert_eq!(denied.replaces.map(|terms| terms.purposes_text()).as_deref(), Some("HL7:HPAYMT"));
+}
+
+#[test]
 fn a_status_that_does_not_permit_takes_back_or_says_nothing() {
     let with = |status: &str| {
         let mut value = consent(json!({"type": "permit", "purpose": research()}));
