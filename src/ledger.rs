@@ -12,6 +12,7 @@ pub mod proof;
 pub mod reader;
 pub mod record;
 pub mod record_proof;
+mod running;
 pub mod tile;
 pub mod tree;
 pub mod verify;
@@ -23,6 +24,7 @@ pub use self::{
     reader::Reader,
     record::RecordTree,
     record_proof::RecordProof,
+    running::{LeafHasher, RunningRoot},
     tree::Hash,
     verify::{Finding, Verified, verify_all},
 };

@@ -105,11 +105,11 @@ impl Entry {
             members.insert("nonce".to_owned(), hex(nonce.split_at(16).0).into());
         }
         let payload = digest::canonical(&statement)?;
-        let signature = signer.sign_raw(&pae(PAYLOAD_TYPE, &payload));
+        let signature = signer.sign_typed(PAYLOAD_TYPE, &payload);
         let envelope = digest::canonical(&json!({
             "payload": STANDARD.encode(&payload),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": key_id(signer.verifier()), "sig": STANDARD.encode(signature)}],
+            "signatures": [{"keyid": signer.verifier().key_id(), "sig": STANDARD.encode(signature)}],
         }))?;
         Self::parse(&envelope)
     }
@@ -204,11 +204,10 @@ impl Entry {
 
     /// Says whether one of the keys signed it and none of them that appears on it failed.
     pub fn verify(&self, known: &[Verifier]) -> bool {
-        let message = pae(PAYLOAD_TYPE, &self.payload);
         let mut verified = false;
         for (name, bytes) in &self.signatures {
-            if let Some(key) = known.iter().find(|key| key_id(key) == *name) {
-                if !key.verify_raw(&message, bytes) {
+            if let Some(key) = known.iter().find(|key| key.key_id() == *name) {
+                if !key.verify_typed(PAYLOAD_TYPE, &self.payload, bytes) {
                     return false;
                 }
                 verified = true;
@@ -292,20 +291,6 @@ impl Subject {
     }
 }
 
-/// What a signature is made over: DSSE's pre-authentication encoding,
-/// <https://github.com/secure-systems-lab/dsse>.
-fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes =
-        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
-    bytes.extend_from_slice(payload);
-    bytes
-}
-
-/// A key as an envelope names it: `name+hash`, the start of its vkey.
-fn key_id(key: &Verifier) -> String {
-    format!("{}+{}", key.name(), hex(&key.id()))
-}
-
 /// Reads JSON that must stand in its canonical bytes; so no key can stand twice.
 fn canonical_value(bytes: &[u8], part: &'static str) -> Result<Value, Error> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| Error::Form("it is not JSON"))?;
@@ -365,11 +350,11 @@ mod tests {
 
     /// Signs any statement, as a faulty or foreign program might.
     fn envelope(payload: &[u8]) -> Vec<u8> {
-        let sig = STANDARD.encode(signer().sign_raw(&pae(PAYLOAD_TYPE, payload)));
+        let sig = STANDARD.encode(signer().sign_typed(PAYLOAD_TYPE, payload));
         digest::canonical(&json!({
             "payload": STANDARD.encode(payload),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": key_id(signer().verifier()), "sig": sig}],
+            "signatures": [{"keyid": signer().verifier().key_id(), "sig": sig}],
         }))
         .unwrap()
     }
@@ -399,16 +384,6 @@ mod tests {
         let (a, b) = (entry(&json!({"n": 1})).unwrap(), entry(&json!({"n": 1})).unwrap());
         assert_eq!(a.bytes(), b.bytes(), "an act done twice would stand in the book twice");
         assert_ne!(nonce(&a), nonce(&entry(&json!({"n": 2})).unwrap()));
-    }
-
-    #[test]
-    fn the_signature_is_over_dsses_own_encoding() {
-        // The example of <https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>.
-        assert_eq!(
-            pae("http://example.com/HelloWorld", b"hello world"),
-            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
-        );
-        assert_eq!(pae(PAYLOAD_TYPE, b"{}"), b"DSSEv1 28 application/vnd.in-toto+json 2 {}");
     }
 
     #[test]
