@@ -210,8 +210,11 @@ impl Pass {
                 "dataset names of lower-case letters, digits, `-` and `_`",
             ));
         }
-        if !request.purposes.iter().any(Purpose::is_permission) {
+        if !request.purposes.iter().any(Purpose::is_research) {
             return Err(Error::Incomplete("at least one purpose that is no mere condition"));
+        }
+        if request.purposes.iter().any(|p| p.is_permission() && !p.is_research()) {
+            return Err(Error::Incomplete("purposes of research alone"));
         }
         if request.expires <= issued {
             return Err(Error::Incomplete("an end after its beginning"));
