@@ -10,9 +10,11 @@
 //! suppresses small classes, [`lake`] keeps it as a segment of a version, and one entry of the
 //! [`ledger`] says so. A question's way out: [`query`] answers it in cells of eleven people or more,
 //! and [`usage`] says whose rows it drew on. Money's way through: [`reward`] shares a pool out by
-//! what was used, to those whom [`payee`] knows, and [`bank`] carries it there. [`audit`] recomputes all
-//! of it. An act ([`pipeline`]) is one numbered commit of one [`site`]; a face ([`cli`], [`report`])
-//! decides nothing.
+//! what was used, to those whom [`payee`] knows, and [`bank`] carries it there; [`cover`] pays by rule,
+//! once, when records show an event that somebody is insured for. A record's way across: [`transfer`]
+//! takes it to another institution when its patient says so, and [`credential`] says whose licence
+//! stood on which day. [`audit`] recomputes all of it. An act ([`pipeline`]) is one numbered commit of
+//! one [`site`]; a face ([`cli`], [`report`]) decides nothing.
 //!
 //! What never may be: a row past a station it has not passed (it does not compile), a name in the
 //! book, a cell's value in an error, a second hand writing the book, an act done twice.
@@ -40,6 +42,7 @@ pub mod ledger;
 pub mod schema;
 
 pub mod bank;
+pub mod cover;
 pub mod quality;
 pub mod reward;
 
@@ -54,6 +57,7 @@ pub mod lake;
 
 pub mod audit;
 pub mod query;
+pub mod transfer;
 
 pub mod report;
 
