@@ -196,7 +196,20 @@ impl Version {
     pub fn records(&self) -> Option<&PrivateObject> {
         self.papers.iter().find(|paper| paper.path.starts_with(RECORDS))
     }
+
+    /// Names what was delivered and by which licences it was taken, in the vault (private); none
+    /// where its pipeline does not ask for licences.
+    pub fn deliveries(&self) -> Option<&PrivateObject> {
+        let is_own = |path: &str| {
+            let name = path.strip_prefix(DELIVERIES);
+            name.is_some_and(|name| name.strip_suffix(".json").is_some())
+        };
+        self.papers.iter().find(|paper| is_own(&paper.path))
+    }
 }
 
 /// Where the records of versions are, in the vault.
 pub const RECORDS: &str = "records/";
+
+/// Where deliveries and their notes are, in the vault.
+pub const DELIVERIES: &str = "deliveries/";

@@ -18,13 +18,13 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExportLine {
-    /// The pool commit of the settlement that owes it.
+    /// The commit of the settlement, or of a policy's evaluation, that owes it.
     pub settlement: u64,
     /// Whom it owes it to.
     pub payee: PayeeId,
     /// How often it was ordered, this time counted.
     pub attempt: u32,
-    /// What is owed, in minor units of the pool's currency.
+    /// What is owed, in minor units of the currency of who owes it.
     pub minor: i64,
     /// What the bank is told to pay, in minor units of the order's currency.
     pub sent_minor: i64,
@@ -50,11 +50,11 @@ pub struct Rate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exported {
-    /// The pool.
+    /// The pool or policy; no two share a name.
     pub pool: PoolId,
-    /// The period whose settlement was to be paid, with what was left of those before.
+    /// The period whose settlement or evaluations were to be paid, with what was left of those before.
     pub period: Period,
-    /// The pool commits of the settlements that it pays of.
+    /// The commits of the settlements or evaluations that it pays of.
     pub settlements: Vec<u64>,
     /// The message's id.
     pub message: String,
@@ -66,7 +66,7 @@ pub struct Exported {
     pub file: Object,
     /// The payments.
     pub lines: Object,
-    /// What they come to in the pool's currency.
+    /// What they come to in the currency of who owes them.
     pub total: Amount,
     /// What they come to in the order's: the file's control sum.
     pub control: Amount,
@@ -94,7 +94,7 @@ pub struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answered {
-    /// The pool.
+    /// The pool or policy.
     pub pool: PoolId,
     /// The SHA3-256 digest of the bank's file.
     pub source: Sha3Digest,

@@ -32,14 +32,14 @@ pub enum State {
     Returned,
 }
 
-/// What a settlement owes a payee.
+/// What a settlement, or an evaluation of a policy, owes a payee.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// The pool commit of the settlement.
+    /// The commit of the settlement or evaluation.
     pub settlement: u64,
     /// Who.
     pub payee: PayeeId,
-    /// Minor units of the pool's currency.
+    /// Minor units of the currency that it is owed in.
     pub minor: i64,
     /// How often it was ordered before, and came back each time.
     pub before: u32,
@@ -150,12 +150,12 @@ impl Payouts {
         self.commit
     }
 
-    /// Returns the orders of a pool, oldest first.
+    /// Returns the orders of a pool or policy, oldest first.
     pub fn exports<'a>(&'a self, pool: &'a PoolId) -> impl DoubleEndedIterator<Item = &'a Export> {
         self.exports.iter().filter(move |export| export.act.pool == *pool)
     }
 
-    /// Returns the answers to a pool's payments, oldest first.
+    /// Returns the answers to the payments of a pool or policy, oldest first.
     pub fn answers<'a>(&'a self, pool: &'a PoolId) -> impl Iterator<Item = &'a Settling> {
         self.answers.iter().filter(move |answer| answer.act.pool == *pool)
     }
@@ -165,7 +165,12 @@ impl Payouts {
         self.states.get(end_to_end).map(|(_, _, state)| *state)
     }
 
-    /// Returns, of what a pool's settlement owes, that which is not on its way or there.
+    /// Returns what has become of the newest payment of what a commit owes a payee.
+    pub fn newest(&self, pool: &PoolId, owing: u64, payee: &PayeeId) -> Option<State> {
+        self.line(pool, owing, payee).map(|(_, state)| state)
+    }
+
+    /// Returns, of what a settlement or evaluation owes, that which is not on its way or there.
     pub fn due(
         &self,
         pool: &PoolId,
@@ -258,7 +263,7 @@ impl Payouts {
         Ok(())
     }
 
-    /// Holds a bank's reply against what was ordered for a pool, or for one period of it. What is known
+    /// Holds a bank's reply against what was ordered for a pool or policy, or for one period of it. What is known
     /// already is counted; what does not fit is a finding and changes nothing.
     pub fn judge(&self, pool: &PoolId, period: Option<&Period>, reply: Reply) -> Judged {
         let Reply { mut answers, findings, pending, other } = reply;
@@ -298,7 +303,7 @@ impl Payouts {
             (None, Fate::Credited) => return Ok(Verdict::Other),
             (None, Fate::Booked | Fate::Returned(_)) => return Err(Fault::Unknown),
         };
-        if period.is_some_and(|period| export.act.period != *period) {
+        if period.is_some_and(|period| !export.act.period.is_same(period)) {
             return Err(Fault::Period);
         }
         let sent = Amount::new(i128::from(line.sent_minor), export.act.control.currency());

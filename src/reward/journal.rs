@@ -1,4 +1,5 @@
-//! The double-entry journal of a pool: every act as postings that sum to zero.
+//! The double-entry journal of a pool: every act as postings that sum to zero. Other books of money, such
+//! as those of a cover, are made of its [`Transaction`]s and [`Movement`]s as well.
 //!
 //! Comes in: a [`Pool`], what its payouts moved, and, for the private form, the lines of its settlements.
 //! Goes out: hledger, ledger, beancount or CSV text. Never: a transaction that does not balance, an
@@ -26,6 +27,7 @@ use crate::{
 /// A journal in order of time and commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
+    title: String,
     pool: PoolId,
     currency: Currency,
     transactions: Vec<Transaction>,
@@ -59,7 +61,7 @@ pub struct Movement {
     pub entry: Sha256,
     /// What happened to the payments.
     pub step: Step,
-    /// The payments: the settlement that owes each, whom, and minor units of the pool's currency.
+    /// The payments: the commit that owes each, whom, and minor units of the currency it is owed in.
     pub payments: Vec<(u64, PayeeId, i64)>,
 }
 
@@ -103,8 +105,8 @@ pub enum Error {
         /// Its commit.
         commit: u64,
     },
-    /// A payment is of a settlement whose lines do not hold its payee.
-    #[error("payouts commit {0} pays somebody whom the settlement does not")]
+    /// A payment is of a commit whose lines do not hold its payee.
+    #[error("payouts commit {0} pays somebody to whom nothing is owed")]
     Stranger(u64),
     /// The text could not be written.
     #[error("the journal could not be written")]
@@ -179,27 +181,33 @@ impl Journal {
             }
         }
         for movement in movements {
-            transactions.push(Transaction {
-                time: movement.time,
-                sequence: PAYOUTS,
-                commit: movement.commit,
-                entry: movement.entry,
-                narration: format!("{} {id}", movement.step.words()),
-                postings: accounts.moved(movement, lines, pool.currency())?,
-            });
+            let payable =
+                |settlement: u64, payee: &PayeeId| accounts.payable(settlement, payee, lines);
+            let postings = movement.postings(&accounts.transit, pool.currency(), payable)?;
+            transactions.push(movement.transaction(id, postings));
         }
+        Self::new(format!("pool {id}"), id.clone(), pool.currency(), transactions)
+    }
+
+    /// Makes the journal of transactions, each of which must balance. Within a second what is owed comes
+    /// before its payment.
+    pub(crate) fn new(
+        title: String,
+        pool: PoolId,
+        currency: Currency,
+        mut transactions: Vec<Transaction>,
+    ) -> Result<Self, Error> {
         for transaction in &mut transactions {
             transaction.postings.retain(|(_, amount)| amount.minor() != 0);
             // INVARIANT: every transaction sums to zero.
-            if transaction.sum(pool.currency())?.minor() != 0 {
+            if transaction.sum(currency)?.minor() != 0 {
                 let Transaction { sequence, commit, .. } = *transaction;
                 return Err(Error::Unbalanced { sequence, commit });
             }
         }
         transactions.retain(|t| !t.postings.is_empty());
-        // Within a second the pool's acts come first: what they owe is what is paid.
-        transactions.sort_by_key(|t| (t.time, t.sequence != POOLS, t.commit));
-        Ok(Self { pool: id.clone(), currency: pool.currency(), transactions })
+        transactions.sort_by_key(|t| (t.time, t.sequence == PAYOUTS, t.commit));
+        Ok(Self { title, pool, currency, transactions })
     }
 
     /// Returns the journal of some days, both in it: what came before is one transaction of opening
@@ -262,9 +270,59 @@ impl Step {
 
 const POOLS: &str = "pools";
 const PAYOUTS: &str = "payouts";
-const BANK: &str = "Assets:Bank";
+/// The account of the money at the bank.
+pub(crate) const BANK: &str = "Assets:Bank";
 
-type Postings = Vec<(String, Amount)>;
+pub(crate) type Postings = Vec<(String, Amount)>;
+
+impl Movement {
+    /// Books the payments: out of what is payable into what is on its way, and on; one posting for each
+    /// account that `payable` names by the commit that owes and the payee.
+    pub(crate) fn postings(
+        &self,
+        transit: &str,
+        currency: Currency,
+        payable: impl Fn(u64, &PayeeId) -> Option<String>,
+    ) -> Result<Postings, Error> {
+        let mut accounts: BTreeMap<String, Amount> = BTreeMap::new();
+        let mut total = Amount::zero(currency);
+        for (owing, payee, minor) in &self.payments {
+            let amount = Amount::new(i128::from(*minor), currency);
+            total = total.plus(amount)?;
+            let account = payable(*owing, payee).ok_or(Error::Stranger(self.commit))?;
+            let sum = accounts.entry(account).or_insert_with(|| Amount::zero(currency));
+            *sum = sum.plus(amount)?;
+        }
+        let owed_less = matches!(self.step, Step::Ordered);
+        let mut postings = Postings::new();
+        match self.step {
+            Step::Booked => {
+                postings.push((transit.to_owned(), total));
+                postings.push((BANK.to_owned(), negated(total)?));
+                return Ok(postings);
+            }
+            Step::Ordered => postings.push((transit.to_owned(), negated(total)?)),
+            Step::Recalled => postings.push((transit.to_owned(), total)),
+            Step::Returned => postings.push((BANK.to_owned(), total)),
+        }
+        for (account, amount) in accounts {
+            postings.push((account, if owed_less { amount } else { negated(amount)? }));
+        }
+        Ok(postings)
+    }
+
+    /// Makes its transaction in the books of a pool or policy.
+    pub(crate) fn transaction(&self, of: &PoolId, postings: Postings) -> Transaction {
+        Transaction {
+            time: self.time,
+            sequence: PAYOUTS,
+            commit: self.commit,
+            entry: self.entry,
+            narration: format!("{} {of}", self.step.words()),
+            postings,
+        }
+    }
+}
 
 /// The names of a pool's accounts. Those of institutions stand beside people's, not below them: a
 /// balance of an account holds those below it.
@@ -310,52 +368,24 @@ impl Accounts {
         format!("{}:{}", self.payable_institutions, component(institution))
     }
 
-    /// Books what an order or an answer moved: one sum of people and one of institutions, or one posting
-    /// a payment where lines are given.
-    fn moved(
+    /// Returns the account out of which a payee is paid: one for all people and one for all institutions,
+    /// or one each where lines are given; none for somebody whom the lines do not hold.
+    fn payable(
         &self,
-        movement: &Movement,
+        settlement: u64,
+        payee: &PayeeId,
         lines: Option<&BTreeMap<u64, Lines>>,
-        currency: Currency,
-    ) -> Result<Postings, Error> {
-        let mut payable: BTreeMap<String, Amount> = BTreeMap::new();
-        let mut total = Amount::zero(currency);
-        for (settlement, payee, minor) in &movement.payments {
-            let amount = Amount::new(i128::from(*minor), currency);
-            total = total.plus(amount)?;
-            let account = match (payee, lines) {
-                (PayeeId::Contributor(_), None) => self.payable.clone(),
-                (PayeeId::Institution(_), None) => self.payable_institutions.clone(),
-                (PayeeId::Institution(institution), Some(_)) => self.institution(institution),
-                (PayeeId::Contributor(person), Some(lines)) => {
-                    let people = lines.get(settlement).map(|lines| lines.people.as_slice());
-                    let place = people.and_then(|people| {
-                        people.binary_search_by(|line| line.contributor.cmp(person)).ok()
-                    });
-                    let place = place.ok_or(Error::Stranger(movement.commit))?;
-                    self.person(*settlement, place.saturating_add(1))
-                }
-            };
-            let sum = payable.entry(account).or_insert_with(|| Amount::zero(currency));
-            *sum = sum.plus(amount)?;
-        }
-        let owed_less = matches!(movement.step, Step::Ordered);
-        let mut postings = Postings::new();
-        let signed = |amount: Amount, debit| if debit { Ok(amount) } else { negated(amount) };
-        match movement.step {
-            Step::Booked => {
-                postings.push((self.transit.clone(), total));
-                postings.push((BANK.to_owned(), negated(total)?));
-                return Ok(postings);
+    ) -> Option<String> {
+        match (payee, lines) {
+            (PayeeId::Contributor(_), None) => Some(self.payable.clone()),
+            (PayeeId::Institution(_), None) => Some(self.payable_institutions.clone()),
+            (PayeeId::Institution(institution), Some(_)) => Some(self.institution(institution)),
+            (PayeeId::Contributor(person), Some(lines)) => {
+                let people = lines.get(&settlement)?.people.as_slice();
+                let place = people.binary_search_by(|line| line.contributor.cmp(person)).ok()?;
+                Some(self.person(settlement, place.saturating_add(1)))
             }
-            Step::Ordered => postings.push((self.transit.clone(), negated(total)?)),
-            Step::Recalled => postings.push((self.transit.clone(), total)),
-            Step::Returned => postings.push((BANK.to_owned(), total)),
         }
-        for (account, amount) in payable {
-            postings.push((account, signed(amount, owed_less)?));
-        }
-        Ok(postings)
     }
 }
 
@@ -454,7 +484,7 @@ fn component(institution: &InstitutionId) -> String {
 
 /// Returns a name as a component of an account, which begins with a capital or a digit. Names of pools
 /// have no capitals, so that two of them never share an account.
-pub(super) fn capitalised(name: &str) -> String {
+pub(crate) fn capitalised(name: &str) -> String {
     let mut name = name.to_owned();
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_uppercase();
@@ -462,7 +492,7 @@ pub(super) fn capitalised(name: &str) -> String {
     name
 }
 
-fn negated(amount: Amount) -> Result<Amount, money::Error> {
+pub(crate) fn negated(amount: Amount) -> Result<Amount, money::Error> {
     Amount::zero(amount.currency()).minus(amount)
 }
 

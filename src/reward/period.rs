@@ -61,6 +61,11 @@ impl Period {
         self.until.pred_opt().unwrap_or(self.from)
     }
 
+    /// Says whether it is the same days as another, however both are written.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.from, self.until) == (other.from, other.until)
+    }
+
     /// Says whether an instant lies in it.
     pub fn contains(&self, instant: Instant) -> bool {
         (self.from()..self.until()).contains(&instant)

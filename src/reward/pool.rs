@@ -101,7 +101,7 @@ impl Opened {
         self.datasets.dedup();
         self.purposes.sort();
         self.purposes.dedup();
-        if let Some(other) = self.purposes.iter().find(|purpose| !purpose.is_permission()) {
+        if let Some(other) = self.purposes.iter().find(|purpose| !purpose.is_research()) {
             return Err(OpenedError::Purpose(other.clone()));
         }
         if self.datasets.is_empty() { Err(OpenedError::Datasets) } else { Ok(self) }

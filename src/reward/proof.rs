@@ -60,7 +60,7 @@ impl LineTree {
     }
 
     /// Makes the tree of leaves in any order.
-    pub(super) fn of_leaves(mut leaves: Vec<Leaf>) -> Self {
+    pub fn of_leaves(mut leaves: Vec<Leaf>) -> Self {
         leaves.sort_unstable();
         Self::of(leaves)
     }
@@ -95,8 +95,12 @@ impl LineTree {
         line: &Line,
         key: &[u8; 32],
     ) -> Result<Option<LineProof>, CanonicalError> {
-        let opened = open(pool, period, line, key)?;
-        Ok(self.find(&opened.leaf).map(|found| LineProof {
+        Ok(self.proof(open(pool, period, line, key)?))
+    }
+
+    /// Proves an opened line of any kind; `None` where the tree does not hold it.
+    pub fn proof(&self, opened: Opened) -> Option<LineProof> {
+        self.find(&opened.leaf).map(|found| LineProof {
             line: opened.text,
             token: hex(&opened.token),
             salt: hex(&opened.salt),
@@ -105,7 +109,7 @@ impl LineTree {
             leaf_count: found.count,
             path: found.path,
             root: self.root(),
-        }))
+        })
     }
 
     /// Finds a leaf, and the path to the root.
@@ -125,11 +129,40 @@ pub(super) struct Found {
     pub(super) path: Vec<Sha256>,
 }
 
-struct Opened {
+/// A line under its person's key: its text, and how its leaf came about.
+#[derive(Debug)]
+pub struct Opened {
     text: String,
     token: [u8; 32],
     salt: [u8; 32],
     leaf: Leaf,
+}
+
+impl Opened {
+    /// Opens the canonical text of a line. `labels` are those of token, salt and commitment; `place`
+    /// says where the line stands, and is part of all three.
+    pub fn new(text: &[u8], key: &[u8; 32], labels: [&str; 3], place: &[&[u8]]) -> Self {
+        let [token, salt, commit] = labels.map(|label| {
+            let mut parts = vec![label.as_bytes()];
+            parts.extend(place);
+            parts
+        });
+        let token = hmac_sha3_parts(key, &token);
+        let salt = hmac_sha3_parts(key, &salt);
+        let digest = Sha3Digest::of(text);
+        let commit = [commit.as_slice(), &[digest.as_bytes()]].concat();
+        let commit = hmac_sha3_parts(&salt, &commit);
+        let mut leaf = [0; 64];
+        let (left, right) = leaf.split_at_mut(32);
+        left.copy_from_slice(&token);
+        right.copy_from_slice(&commit);
+        Self { text: String::from_utf8_lossy(text).into_owned(), token, salt, leaf }
+    }
+
+    /// Returns the leaf.
+    pub fn leaf(&self) -> Leaf {
+        self.leaf
+    }
 }
 
 fn open(
@@ -149,18 +182,9 @@ fn open(
     for (name, amount) in Line::AMOUNTS.into_iter().zip(line.amounts()) {
         put(name, amount.to_string());
     }
-    let text = canonical(&members)?;
-    let (pool, period) = (pool.as_str().as_bytes(), period.as_str().as_bytes());
-    let token = hmac_sha3_parts(key, &[b"rdm/payout-token/v1", pool, period]);
-    let salt = hmac_sha3_parts(key, &[b"rdm/payout-salt/v1", pool, period]);
-    let digest = Sha3Digest::of(&text);
-    let commit = hmac_sha3_parts(&salt, &[b"rdm/payout/v1", pool, period, digest.as_bytes()]);
-    let mut leaf = [0; 64];
-    let (left, right) = leaf.split_at_mut(32);
-    left.copy_from_slice(&token);
-    right.copy_from_slice(&commit);
-    let text = String::from_utf8_lossy(&text).into_owned();
-    Ok(Opened { text, token, salt, leaf })
+    let place = [pool.as_str().as_bytes(), period.as_str().as_bytes()];
+    let labels = ["rdm/payout-token/v1", "rdm/payout-salt/v1", "rdm/payout/v1"];
+    Ok(Opened::new(&canonical(&members)?, key, labels, &place))
 }
 
 /// Returns the RFC 6962 hash of a leaf's data (§2.1); of an entry's bytes it is the entry's id.

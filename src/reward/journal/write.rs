@@ -27,7 +27,7 @@ impl Journal {
     /// The form that hledger and ledger share: every posting with the balance that it leads to.
     fn asserted(&self, commodity: &str) -> Result<String, Error> {
         let balances = self.balances()?;
-        let mut out = format!("; almoner: journal of pool {}\n{commodity}", self.pool);
+        let mut out = format!("; almoner: journal of {}\n{commodity}", self.title);
         for account in balances.keys() {
             let _ = writeln!(out, "account {account}");
         }
@@ -45,7 +45,7 @@ impl Journal {
     fn beancount(&self) -> Result<String, Error> {
         let balances = self.balances()?;
         let currency = self.currency;
-        let mut out = format!("option \"title\" \"almoner: journal of pool {}\"\n", self.pool);
+        let mut out = format!("option \"title\" \"almoner: journal of {}\"\n", self.title);
         let (Some(first), Some(last)) = (self.transactions.first(), self.transactions.last())
         else {
             return Ok(out);
