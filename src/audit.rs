@@ -12,12 +12,16 @@ mod closed;
 mod commits;
 mod compared;
 mod counted;
+mod covers;
+mod crossed;
 mod decided;
 mod expected;
 mod fresh;
 mod given;
 mod goods;
 mod inputs;
+mod licences;
+mod licensed;
 mod lines;
 mod linked;
 mod matched;
@@ -35,6 +39,8 @@ mod shape;
 mod snapshot;
 mod stood;
 mod table;
+mod transferred;
+mod transfers;
 mod values;
 mod weights;
 
@@ -74,6 +80,8 @@ pub struct Evidence {
     pub steward: Verifier,
     /// What opens the keyed commitments of entries.
     pub secrets: Secrets,
+    /// The public ledgers of other sites that transfers are held against; none is needed.
+    pub partners: Vec<Store>,
 }
 
 /// The secrets of a site that an auditor needs to open keyed commitments.
@@ -97,6 +105,12 @@ pub struct Secrets {
     pub voucher_ids: [u8; 32],
     /// The payments of an order, and the bank's answers.
     pub payouts: [u8; 32],
+    /// What issuers decided on licences.
+    pub licences: [u8; 32],
+    /// The keys with which patients approve.
+    pub approvers: [u8; 32],
+    /// Who is enrolled in a policy, and the lines of its evaluations.
+    pub covers: [u8; 32],
 }
 
 impl fmt::Debug for Evidence {
@@ -142,8 +156,14 @@ pub enum Check {
     Standing,
     /// Who may be paid, and where to.
     Payees,
+    /// What covers pay, for which events.
+    Covers,
     /// What the bank was told to pay, and what it answered.
     Payouts,
+    /// What issuers decided on licences, and what was done under them.
+    Licences,
+    /// What went from institution to institution, and who approved it.
+    Transfers,
     /// Whose rows an answer drew on.
     Usage,
     /// What a settlement rests on.
@@ -158,7 +178,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Book,
         Self::Entry,
         Self::Commit,
@@ -173,7 +193,10 @@ impl Check {
         Self::Linkage,
         Self::Standing,
         Self::Payees,
+        Self::Covers,
         Self::Payouts,
+        Self::Licences,
+        Self::Transfers,
         Self::Usage,
         Self::Inputs,
         Self::Lines,
@@ -198,7 +221,10 @@ impl Check {
             Self::Linkage => "linkage",
             Self::Standing => "standing",
             Self::Payees => "payees",
+            Self::Covers => "covers",
             Self::Payouts => "payouts",
+            Self::Licences => "licences",
+            Self::Transfers => "transfers",
             Self::Usage => "usage",
             Self::Inputs => "inputs",
             Self::Lines => "lines",
@@ -228,8 +254,17 @@ impl Check {
             }
             Self::Standing => "Had everyone in a version consented to its purposes that day?",
             Self::Payees => "Is every payee of the register one whom a bank could pay, once?",
+            Self::Covers => {
+                "Does every event of a cover come to what its policy says, for whom it covers?"
+            }
             Self::Payouts => {
                 "Does every order pay what is owed, to the account registered, and no more?"
+            }
+            Self::Licences => {
+                "Did trusted issuers sign each licence, and did it stand when it was relied on?"
+            }
+            Self::Transfers => {
+                "Did each transfer take its steps in order, and none without the patient's approval?"
             }
             Self::Usage => "Do the lines of every answer fit its sums and the people asked of?",
             Self::Inputs => "Does a settlement rest on all that counted, and only that?",
@@ -333,6 +368,14 @@ pub fn audit(
     let people = linked::people(evidence, &mut audit, &commits)?;
     let known = released::Known { register: &register, people: &people };
     let versions = released::versions(evidence, &mut audit, &commits, &known)?;
+    stage("licences");
+    let licences = licences::register(evidence, &mut audit, &commits)?;
+    licensed::check(evidence, &mut audit, &commits, &licences, &versions)?;
+    stage("transfers");
+    let partners = crossed::partners(evidence, &mut audit)?;
+    let stewards = crossed::stewards(&partners);
+    let sides = transfers::check(evidence, &mut audit, &commits, &licences, &stewards)?;
+    crossed::check(&mut audit, &commits, book.as_ref(), &sides, &partners);
     stage("questions");
     asked::usage(evidence, &mut audit, &commits, &versions)?;
     stage("values");
@@ -342,6 +385,7 @@ pub fn audit(
     let sources = paid::Sources { evidence, commits, register, book };
     paid::pools(&sources, &mut audit, pool)?;
     allotted::goods(&sources, &mut audit, pool)?;
+    covers::check(&sources, &mut audit, &people)?;
     payouts::check(evidence, &mut audit, commits)?;
     audit.pools = commits.pools.iter().map(|c| c.body.act.pool().to_owned()).collect();
     audit.findings.sort();

@@ -274,15 +274,8 @@ fn sealed(
     act: &Given,
     own: &[Line],
 ) -> Result<(), store::Error> {
-    let secret = &sources.evidence.secrets.payout_lines;
-    let leaves: Option<Vec<[u8; 64]>> = own
-        .iter()
-        .map(|line| {
-            let id = &line.contributor;
-            let other = || hmac_sha3_parts(secret, &[id.as_bytes()]);
-            leaf(act, line, &sources.register.key(id).copied().unwrap_or_else(other))
-        })
-        .collect();
+    let leaf = |line: &Line| leaf(act, line, &sources.line_key(&line.contributor));
+    let leaves: Option<Vec<[u8; 64]>> = own.iter().map(leaf).collect();
     let mut leaves = leaves.unwrap_or_default();
     leaves.sort_unstable();
     let hashes: Vec<Sha256> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();

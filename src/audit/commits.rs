@@ -5,10 +5,13 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Audit, Check, Evidence,
+    covers::CoverCommit,
     goods::GoodsCommit,
+    licences::LicenceCommit,
     payees::PayeeCommit,
     payouts::PayoutCommit,
     shape::{ConsentCommit, LinkageCommit, PartyCommit, PoolCommit},
+    transfers::TransferCommit,
     values::ValueCommit,
 };
 use crate::{
@@ -33,11 +36,14 @@ pub(super) struct Numbered<T> {
 pub(super) struct Commits {
     pub(super) consents: Vec<Numbered<ConsentCommit>>,
     pub(super) linkage: Vec<Numbered<LinkageCommit>>,
+    pub(super) licences: Vec<Numbered<LicenceCommit>>,
     pub(super) parties: Vec<Numbered<PartyCommit>>,
     pub(super) payees: Vec<Numbered<PayeeCommit>>,
     pub(super) payouts: Vec<Numbered<PayoutCommit>>,
     pub(super) pools: Vec<Numbered<PoolCommit>>,
+    pub(super) covers: Vec<Numbered<CoverCommit>>,
     pub(super) goods: Vec<Numbered<GoodsCommit>>,
+    pub(super) transfers: Vec<Numbered<TransferCommit>>,
     pub(super) usage: Vec<Numbered<UsageRecord>>,
     pub(super) values: Vec<Numbered<ValueCommit>>,
     pub(super) lake: Vec<Numbered<Version>>,
@@ -56,6 +62,10 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &LinkageCommit = c;
         &c.entry
     })?;
+    let licences = sequence(audit, vault, "vault", "licences/commits", &mut complete, |c| {
+        let c: &LicenceCommit = c;
+        &c.entry
+    })?;
     let parties = sequence(audit, vault, "vault", "parties/commits", &mut complete, |c| {
         let c: &PartyCommit = c;
         &c.entry
@@ -72,8 +82,16 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &PoolCommit = c;
         &c.entry
     })?;
+    let covers = sequence(audit, vault, "vault", "covers/commits", &mut complete, |c| {
+        let c: &CoverCommit = c;
+        &c.entry
+    })?;
     let goods = sequence(audit, vault, "vault", "goods/commits", &mut complete, |c| {
         let c: &GoodsCommit = c;
+        &c.entry
+    })?;
+    let transfers = sequence(audit, vault, "vault", "transfers/commits", &mut complete, |c| {
+        let c: &TransferCommit = c;
         &c.entry
     })?;
     let usage = sequence(audit, vault, "vault", "usage/commits", &mut complete, |c| {
@@ -96,11 +114,14 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
     Ok(Commits {
         consents,
         linkage,
+        licences,
         parties,
         payees,
         payouts,
         pools,
+        covers,
         goods,
+        transfers,
         usage,
         values,
         lake,

@@ -9,9 +9,10 @@ use super::{
     Audit, Check, Evidence,
     booked::Book,
     commits::{Commits, Numbered},
-    decided, goods, matched, payees, payouts, settled,
+    covers, decided, goods, licences, licensed, matched, payees, payouts, settled,
     shape::{Act, ConsentCommit, LinkageAct, LinkageCommit, PoolCommit},
     table::{count, leaf_hash},
+    transfers,
 };
 use crate::{
     digest::{Sha3Digest, Sha256, canonical_digest, hex, hmac_sha3_parts},
@@ -46,6 +47,9 @@ pub(super) fn compare(
     let linkage =
         commits.linkage.iter().map(|c| (c.path.as_str(), &c.entry, Some(linked(&c.body))));
     sequence(audit, book, &mut claimed, linkage.collect());
+    let licences = commits.licences.iter();
+    let licences = licences.map(|c| (c.path.as_str(), &c.entry, licences::said(c)));
+    sequence(audit, book, &mut claimed, licences.collect());
     let parties = commits.parties.iter();
     let parties = parties.map(|c| (c.path.as_str(), &c.entry, Some(decided::related(&c.body))));
     sequence(audit, book, &mut claimed, parties.collect());
@@ -62,11 +66,17 @@ pub(super) fn compare(
     let goods = commits.goods.iter().zip(goods::said(evidence, commits));
     let goods = goods.map(|(c, said)| (c.path.as_str(), &c.entry, said));
     sequence(audit, book, &mut claimed, goods.collect());
+    let covers = commits.covers.iter().zip(covers::said(evidence, commits));
+    let covers = covers.map(|(c, said)| (c.path.as_str(), &c.entry, said));
+    sequence(audit, book, &mut claimed, covers.collect());
     let payouts = commits
         .payouts
         .iter()
         .map(|c| (c.path.as_str(), &c.entry, payouts::said(evidence, c, commits)));
     sequence(audit, book, &mut claimed, payouts.collect());
+    let transfers = commits.transfers.iter();
+    let transfers = transfers.map(|c| (c.path.as_str(), &c.entry, transfers::said(evidence, c)));
+    sequence(audit, book, &mut claimed, transfers.collect());
     let values = commits.values.iter().map(|c| (c.path.as_str(), &c.entry, Some(c.body.said())));
     sequence(audit, book, &mut claimed, values.collect());
     let usage = commits
@@ -354,6 +364,9 @@ fn released(version: &Version) -> Said {
         }
         if let Some(records) = version.records() {
             members.insert("records".to_owned(), records.digest.to_string().into());
+        }
+        if let Some((_, deliveries)) = licensed::paper(version) {
+            members.insert("deliveries".to_owned(), deliveries.to_string().into());
         }
         // A version whose pipeline names no rules has no findings.
         if let Some(quality) = &version.quality {

@@ -43,6 +43,11 @@ impl People {
         self.seen.contains(&(person.to_owned(), institution.to_owned()))
     }
 
+    /// Returns the person for whom an id stood: another one, or itself.
+    pub(super) fn person<'a>(&'a self, id: &'a str) -> &'a str {
+        self.aliases.get(id).map_or(id, String::as_str)
+    }
+
     /// Returns the other ids that stood for a person.
     pub(super) fn aliases(&self, person: &str) -> Vec<&str> {
         let own = self.aliases.iter().filter(|(_, kept)| *kept == person);

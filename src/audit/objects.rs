@@ -9,6 +9,7 @@ use super::{
     expected,
     given::Inputs,
     goods::GoodsAct,
+    licences::LicenceAct,
     shape::{Act, LinkageCommit},
 };
 use crate::{
@@ -102,6 +103,11 @@ fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
             named.insert(("vault", object.path.clone()), object.digest);
         }
     }
+    for commit in &commits.licences {
+        if let LicenceAct::Recorded(act) = &commit.body.act {
+            named.insert(("vault", act.events.path.clone()), act.events.digest);
+        }
+    }
     for commit in &commits.payees {
         named.insert(("vault", commit.body.payees.path.clone()), commit.body.payees.digest);
     }
@@ -123,12 +129,21 @@ fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
             named.insert(("vault", act.inputs.path.clone()), act.inputs.digest);
         }
     }
+    for commit in &commits.covers {
+        for (path, digest) in commit.body.objects() {
+            named.insert(("vault", path.to_owned()), digest);
+        }
+    }
     for commit in &commits.goods {
         if let GoodsAct::Given(act) = &commit.body.act {
             for object in [&act.basis, &act.lines, &act.leaves] {
                 named.insert(("vault", object.path.clone()), object.digest);
             }
         }
+    }
+    for commit in &commits.transfers {
+        let lines = commit.body.act.lines();
+        named.insert(("vault", lines.path.clone()), lines.digest);
     }
     for commit in &commits.usage {
         named.insert(("vault", commit.body.lines_path.clone()), commit.body.lines);

@@ -38,12 +38,19 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Says whether a commit was made before a settlement: not after it by the clock, and before it
-    /// in the book.
-    fn is_before(&self, (time, entry): (Instant, &str), settlement: &Place<'_>) -> bool {
+    /// Says whether a commit was made before another: not after it by the clock, and before it in the
+    /// book.
+    pub(super) fn is_before(&self, one: (Instant, &str), other: (Instant, &str)) -> bool {
         let place = |entry: &str| self.book?.places.get(&leaf_hash(entry.as_bytes()));
-        let first = place(entry).zip(place(settlement.entry)).is_none_or(|(a, b)| a < b);
-        time <= settlement.time && first
+        let first = place(one.1).zip(place(other.1)).is_none_or(|(a, b)| a < b);
+        one.0 <= other.0 && first
+    }
+
+    /// Returns the key under which a person's lines are committed to.
+    pub(super) fn line_key(&self, id: &str) -> [u8; 32] {
+        let secret = &self.evidence.secrets.payout_lines;
+        let other = || hmac_sha3_parts(secret, &[id.as_bytes()]);
+        self.register.key(id).copied().unwrap_or_else(other)
     }
 }
 
@@ -167,7 +174,7 @@ fn settlement(
 ) -> Result<(), store::Error> {
     let (path, vault) = (at.path, &sources.evidence.vault);
     let leaves = object(audit, vault, "vault", &act.leaves.path, &act.leaves.digest)?;
-    let known = |time, entry: &str| sources.is_before((time, entry), at);
+    let known = |time, entry: &str| sources.is_before((time, entry), (at.time, at.entry));
     let expected = gather(pool, act, sources.commits, &known);
     audit.check(Check::Inputs, path, expected.is_some(), "what it rests on is not to be found");
     let mut own = None;
@@ -223,16 +230,9 @@ fn sealed(
     lines: &[Line],
     leaves: Option<Bytes>,
 ) {
-    let secret = &sources.evidence.secrets.payout_lines;
-    let own: Option<Vec<[u8; 64]>> = lines
-        .iter()
-        .map(|line| {
-            let id = &line.contributor;
-            let other = || hmac_sha3_parts(secret, &[id.as_bytes()]);
-            let key = sources.register.key(id).copied().unwrap_or_else(other);
-            line.leaf(&act.pool, &act.period, &key)
-        })
-        .collect();
+    let leaf =
+        |line: &Line| line.leaf(&act.pool, &act.period, &sources.line_key(&line.contributor));
+    let own: Option<Vec<[u8; 64]>> = lines.iter().map(leaf).collect();
     let mut own = own.unwrap_or_default();
     own.sort_unstable();
     let hashes: Vec<Sha256> = own.iter().map(|leaf| leaf_hash(leaf)).collect();

@@ -1,7 +1,7 @@
 //! Payouts as an auditor reads them: each order against the lines of the settlements that it pays and the
 //! accounts of the register, its file read plainly, and each answer against the order, by a second fold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use super::{
     Audit, Check, Evidence,
     commits::{Commits, Numbered},
+    covers::{CoverAct, Line as CoverLine},
     expected::{Said, shown},
     payees::{self, Id},
-    shape::{Act as PoolAct, Counted, Named},
+    shape::{Act as PoolAct, Counted, Named, Settled},
     table::{count, ints, leaf_hash, object, parquet, texts},
 };
 use crate::{
@@ -143,9 +144,9 @@ pub(super) fn said(
             if let Some(rate) = &act.rate {
                 put("rate", json!(rate));
             }
-            let pays = |c: &&Numbered<_>| act.settlements.contains(&c.number);
-            let settled = commits.pools.iter().filter(pays);
-            let prev = settled.map(|c| leaf_hash(c.body.entry.as_bytes())).collect();
+            let settled = act.settlements.iter().map(|number| owing(commits, &act.pool, *number));
+            let settled: Option<Vec<Owing<'_>>> = settled.collect();
+            let prev = settled?.iter().map(|own| leaf_hash(own.entry().as_bytes())).collect();
             let name = format!("payout-order:{}@{}", act.pool, act.period);
             (Kind::PayoutExported, name, commitment, prev)
         }
@@ -218,7 +219,7 @@ pub(super) fn check(
     let mut fold = Fold::default();
     let mut newest = None;
     let registered = payees::accounts(evidence, commits)?;
-    let mut owed: BTreeMap<u64, Option<BTreeMap<Id, i64>>> = BTreeMap::new();
+    let mut owed = Debts::new();
     for commit in &commits.payouts {
         let time = commit.body.time;
         let forward = newest.is_none_or(|newest| newest <= time);
@@ -227,9 +228,9 @@ pub(super) fn check(
         match &commit.body.act {
             Act::Exported(act) => {
                 for settlement in &act.settlements {
-                    if !owed.contains_key(settlement) {
-                        let lines = debts(evidence, audit, commits, *settlement, &act.pool)?;
-                        owed.insert(*settlement, lines);
+                    let key = (act.pool.clone(), *settlement);
+                    if let Entry::Vacant(free) = owed.entry(key) {
+                        free.insert(debts(evidence, audit, commits, *settlement, &act.pool)?);
                     }
                 }
                 let accounts = payees::accounts_at(&registered, time);
@@ -241,7 +242,40 @@ pub(super) fn check(
     Ok(())
 }
 
-/// What a settlement owes each payee, by its recorded lines.
+/// What each settlement of a pool, or evaluation of a policy, owes each payee; none where there is no such
+/// commit or its lines cannot be read.
+type Debts = BTreeMap<(String, u64), Option<BTreeMap<Id, i64>>>;
+
+/// A commit that owes.
+enum Owing<'a> {
+    Settled(&'a str, &'a Settled),
+    Evaluated(&'a str, &'a Counted),
+}
+
+impl<'a> Owing<'a> {
+    fn entry(&self) -> &'a str {
+        match self {
+            Self::Settled(entry, _) | Self::Evaluated(entry, _) => entry,
+        }
+    }
+}
+
+/// Finds the settlement of a pool, or the evaluation of a policy; no two share a name.
+fn owing<'a>(commits: &'a Commits, name: &str, number: u64) -> Option<Owing<'a>> {
+    let settled = commits.pools.iter().filter(|c| c.number == number).find_map(|c| {
+        let PoolAct::Settled(act) = &c.body.act else { return None };
+        (act.pool == name).then_some(Owing::Settled(&c.body.entry, act))
+    });
+    let evaluated = || {
+        commits.covers.iter().filter(|c| c.number == number).find_map(|c| {
+            let CoverAct::Evaluated(act) = &c.body.act else { return None };
+            (act.policy == name).then_some(Owing::Evaluated(&c.body.entry, &act.lines))
+        })
+    };
+    settled.or_else(evaluated)
+}
+
+/// What a settlement or evaluation owes each payee, by its recorded lines.
 fn debts(
     evidence: &Evidence,
     audit: &mut Audit,
@@ -249,11 +283,22 @@ fn debts(
     number: u64,
     pool: &str,
 ) -> Result<Option<BTreeMap<Id, i64>>, store::Error> {
-    let settled = commits.pools.iter().filter(|c| c.number == number).find_map(|c| {
-        let PoolAct::Settled(act) = &c.body.act else { return None };
-        Some(act).filter(|act| act.pool == pool)
-    });
-    let Some(settled) = settled else { return Ok(None) };
+    let settled = match owing(commits, pool, number) {
+        None => return Ok(None),
+        Some(Owing::Settled(_, act)) => act,
+        Some(Owing::Evaluated(_, at)) => {
+            let bytes = object(audit, &evidence.vault, "vault", &at.path, &at.digest)?;
+            let lines: Option<Vec<CoverLine>> = bytes.and_then(|bytes| values(&bytes));
+            return Ok(lines.map(|lines| {
+                let mut owed: BTreeMap<Id, i64> = BTreeMap::new();
+                for line in lines.into_iter().filter(|line| line.paid_minor != 0) {
+                    let sum = owed.entry(Id::Contributor(line.contributor)).or_default();
+                    *sum = sum.saturating_add(line.paid_minor);
+                }
+                owed
+            }));
+        }
+    };
     let mut owed = BTreeMap::new();
     let people = [(&settled.lines, "contributor")].into_iter();
     let all = people.chain(settled.institution_lines.iter().map(|at| (at, "institution")));
@@ -283,7 +328,7 @@ fn order(
     audit: &mut Audit,
     path: &str,
     act: &Exported,
-    owed: &BTreeMap<u64, Option<BTreeMap<Id, i64>>>,
+    owed: &Debts,
     accounts: &BTreeMap<&Id, Option<&str>>,
     fold: &mut Fold,
 ) -> Result<(), store::Error> {
@@ -300,7 +345,8 @@ fn order(
     audit.check(Check::Payouts, path, counted, "it holds another number of payments");
     let mut all_owed = true;
     for line in &lines {
-        let debt = owed.get(&line.settlement).and_then(|lines| lines.as_ref()?.get(&line.payee));
+        let key = (act.pool.clone(), line.settlement);
+        let debt = owed.get(&key).and_then(|lines| lines.as_ref()?.get(&line.payee));
         all_owed &= debt == Some(&line.minor) && line.minor > 0;
         let key = (act.pool.clone(), line.settlement, line.payee.clone());
         let before = fold.newest.get(&key).and_then(|id| fold.payments.get(id));
@@ -316,7 +362,7 @@ fn order(
         audit.check(Check::Once, path, fresh, "it uses the id of another payment");
         fold.newest.insert(key, line.end_to_end.clone());
     }
-    audit.check(Check::Payouts, path, all_owed, "it pays what no settlement owes");
+    audit.check(Check::Payouts, path, all_owed, "it pays what is not owed");
     let sum = |minor: fn(&Line) -> i64| lines.iter().map(|line| i128::from(minor(line))).sum();
     let (total, control): (i128, i128) = (sum(|line| line.minor), sum(|line| line.sent_minor));
     let summed = total == act.total.minor() && control == act.control.minor();

@@ -441,6 +441,7 @@ fn standing(
     let stood = |line: &RosterLine, table: &str| {
         let asked = |category: &str| {
             let asked = Use {
+                day: version.time.date(),
                 purposes: &version.purposes,
                 institution: &line.institution,
                 category,

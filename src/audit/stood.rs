@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     digest::hmac_sha3_parts,
-    instant::Instant,
+    instant::{Date, Instant},
     purpose::{Purpose, covers, keeps_conditions},
     store,
 };
@@ -62,6 +62,8 @@ pub(super) struct Register {
 /// A use that is judged: purposes at an institution for a category, on a day, by what was known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Use<'a> {
+    /// The day of the use.
+    pub(super) day: Date,
     pub(super) purposes: &'a [Purpose],
     pub(super) institution: &'a str,
     pub(super) category: &'a str,
@@ -303,7 +305,8 @@ impl Register {
     /// there is one, was followed by an opt-in.
     pub(super) fn stood(&self, id: &str, asked: &Use<'_>) -> bool {
         let Some(own) = self.people.get(id) else { return false };
-        let day = i32::try_from(asked.time.unix().div_euclid(86_400)).unwrap_or(i32::MAX);
+        let day = Instant::midnight(asked.day).unix().div_euclid(86_400);
+        let day = i32::try_from(day).unwrap_or(i32::MAX);
         let known: Vec<&Decision> = own.iter().filter(|d| d.is_known(asked)).collect();
         let last = |act: Act| {
             let own = known.iter().filter(|d| d.act == act && d.from <= day);
@@ -355,7 +358,9 @@ mod tests {
         register.people.insert("p".into(), decisions.to_vec());
         let purposes = [Purpose::parse("DUO:0000006").unwrap()];
         let time = Instant::from_unix(day * 86_400).unwrap();
-        let asked = Use { purposes: &purposes, institution, category: "visits", time, commit: 1 };
+        let category = "visits";
+        let asked =
+            Use { day: time.date(), purposes: &purposes, institution, category, time, commit: 1 };
         register.stood("p", &asked)
     }
 
