@@ -8,12 +8,14 @@ mod audit;
 mod audit_pool;
 mod bars;
 mod charts;
+mod cover;
 mod csv;
 mod dataset;
 mod document;
 mod explain;
 mod giving;
 mod index;
+mod licences;
 mod messages;
 mod number;
 mod owed;
@@ -38,18 +40,26 @@ pub use self::{
         SelfDealing, SettlementFacts, SponsorAudit, SponsorReader, TooLarge, Waterfall, draw,
         sponsor_csv, sponsor_document, sponsor_page,
     },
+    cover::{CoverPage, CoverPageLine, PaymentState, cover_csv, cover_page},
     csv::safe_cell,
     dataset::{DatasetPage, DatasetTable, DatasetVersion, dataset_page},
     document::{Block, Document, Head, Pair, Row},
     explain::{Explanation, Step, explain},
     giving::{DigitsError, Funder, Grant, Recipient, giving},
     index::{IndexAudit, IndexDataset, IndexPage, IndexPool, Link, index_page},
+    licences::{
+        HistoryLine, IssuerLine, LicenceRecord, LicencesPage, LicensedInstitution,
+        PractitionersLine, licences_page,
+    },
     messages::{Lang, LangError, Messages},
     number::PublicCount,
     page::{Checkpoint, Named, json},
     pdf::{Error as PdfError, Template, pdf},
     quality::{FilledLine, QualityReport, RuleFile, quality_page},
-    run::{ColumnLine, InstitutionLine, RecordsLine, RiskLine, RunReport, TableLine, run_page},
+    run::{
+        ColumnLine, InstitutionLine, LeftLine, RecordsLine, RiskLine, RunReport, TableLine,
+        run_page,
+    },
     settlement::{
         SettlementAccount, SettlementLayer, SettlementPage, SettlementUse, settlement_page,
     },

@@ -2,15 +2,18 @@
 
 use super::{
     AuditCheck, AuditFinding, AuditPage, Checkpoint, ColumnLine, DatasetPage, DatasetTable,
-    DatasetVersion, FilledLine, IndexAudit, IndexDataset, IndexPage, IndexPool, InstitutionLine,
-    Lang, Link, Named, PublicCount, QualityReport, RiskLine, RuleFile, RunReport,
+    DatasetVersion, FilledLine, HistoryLine, IndexAudit, IndexDataset, IndexPage, IndexPool,
+    InstitutionLine, IssuerLine, Lang, LeftLine, LicenceRecord, LicencesPage, LicensedInstitution,
+    Link, Named, PractitionersLine, PublicCount, QualityReport, RiskLine, RuleFile, RunReport,
     SettlementAccount, SettlementLayer, SettlementPage, SettlementUse, StatementPage, TableLine,
-    audit_page, dataset_page, index_page, json, quality_page, run_page, settlement_page,
-    sponsor_page, statement_page,
+    audit_page, dataset_page, index_page, json, licences_page, quality_page, run_page,
+    settlement_page, sponsor_page, statement_page,
 };
 use crate::{
-    digest::Sha3Digest,
+    credential::{Holder, LicenceAction, LicenceEvent, Standing},
+    digest::{Sha3Digest, Sha256},
     instant::Instant,
+    party::InstitutionId,
     purpose::Purpose,
     quality::{
         Category, Cell, Distribution, Finding, Measure, Outcome, Place, Severity, Threshold,
@@ -61,6 +64,11 @@ fn run(odd: &str) -> RunReport {
             line("riverside", 21_634),
             line("st-anselm", 18_873),
         ],
+        files_left: vec![LeftLine {
+            institution: odd.to_owned(),
+            file: odd.to_owned(),
+            reason: "licence-suspended".to_owned(),
+        }],
         refusals: [
             ("no-consent", 2_204),
             ("withdrawn", 1_907),
@@ -302,10 +310,56 @@ fn statement(odd: &str) -> StatementPage {
     page
 }
 
+fn licences(odd: &str) -> LicencesPage {
+    let event = LicenceEvent {
+        licence: format!("H-1{odd}"),
+        holder: Holder::Institution(InstitutionId::parse("north-shore").unwrap()),
+        issuer: format!("board.example/licences{odd}"),
+        action: LicenceAction::Issue,
+        class: format!("hospital{odd}"),
+        from: time(),
+        until: None,
+        restriction: Some(format!("no surgery{odd}")),
+        decided_at: time(),
+        key: None,
+    };
+    LicencesPage {
+        time: time(),
+        issuers: vec![IssuerLine {
+            issuer: event.issuer.clone(),
+            vkey: format!("board.example/licences+00+{odd}"),
+            from: None,
+            until: Some(time()),
+        }],
+        institutions: vec![LicensedInstitution {
+            institution: format!("north-shore{odd}"),
+            standing: Standing::Stands { until: None, restrictions: vec![odd.to_owned()] },
+            history: vec![HistoryLine {
+                event: event.clone(),
+                effective: time(),
+                recorded_at: time(),
+                refused: Some(odd.to_owned()),
+            }],
+        }],
+        practitioners: vec![PractitionersLine {
+            class: format!("physician{odd}"),
+            state: "stands",
+            count: PublicCount::new(7),
+        }],
+        records: vec![LicenceRecord {
+            entry: format!("{}{odd}", "0f".repeat(32)),
+            root: Sha256::of(b"r"),
+            decisions: vec![event],
+        }],
+        checkpoint: Some(checkpoint()),
+    }
+}
+
 /// Every page with `odd` in as many texts as take one.
-fn pages(odd: &str) -> [(&'static str, String); 8] {
+fn pages(odd: &str) -> [(&'static str, String); 9] {
     [
         ("index", index_page(&index(odd))),
+        ("licences", licences_page(&licences(odd))),
         ("run", run_page(&run(odd))),
         ("statement", statement_page(&statement(odd), Lang::En, "statement", true)),
         ("settlement", settlement_page(&settlement(odd), "settlement")),
@@ -362,6 +416,7 @@ fn a_public_page_and_its_json_hide_small_groups() {
     let text = json(&settlement("")).unwrap();
     assert!(text.contains("\"contributors\": \"<11\"") && !text.contains(": 7"), "{text}");
     assert!(json(&dataset("")).unwrap().contains("\"rows\": \"<11\""));
+    assert!(json(&licences("")).unwrap().contains("\"count\": \"<11\""));
 }
 
 #[test]

@@ -234,6 +234,7 @@ impl Messages {
             "DUO:0000007" => "purpose-disease",
             "DUO:0000011" => "purpose-ancestry",
             "DUO:0000042" => "purpose-general",
+            "HL7:HPAYMT" => "purpose-payment",
             _ => return purpose.label(),
         };
         format!("{} ({code})", self.say(name))
@@ -340,7 +341,15 @@ mod tests {
     fn no_message_is_unused_and_none_that_is_said_is_missing() {
         let known = parsed(text(Lang::En));
         let sources = sources();
-        let families = ["layer-", "decision-", "consent-", "reject-", "explain-layer-"];
+        let families = [
+            "layer-",
+            "decision-",
+            "consent-",
+            "reject-",
+            "explain-layer-",
+            "cover-outcome-",
+            "cover-state-",
+        ];
         for name in known.keys() {
             let of_family = families.iter().any(|family| name.starts_with(family));
             let said = sources.contains(&format!("\"{name}\""));
@@ -358,6 +367,10 @@ mod tests {
                 let name = format!("{family}-{}", layer.name());
                 assert!(known.contains_key(&name), "{name} is missing");
             }
+        }
+        for outcome in crate::cover::Outcome::ALL {
+            let name = format!("cover-outcome-{}", outcome.as_str());
+            assert!(known.contains_key(&name), "{name} is missing");
         }
         for action in ["grant", "withdraw", "opt-out", "opt-in"] {
             assert!(crate::consent::Action::parse(action).is_some(), "{action} is no action");

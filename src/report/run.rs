@@ -38,6 +38,9 @@ pub struct RunReport {
     pub people_several: u64,
     /// What each institution brought.
     pub institutions: Vec<InstitutionLine>,
+    /// Files that were not taken, where the pipeline asks for licences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files_left: Vec<LeftLine>,
     /// Refused rows by reason.
     pub refusals: BTreeMap<String, u64>,
     /// Rejected rows by rule.
@@ -76,6 +79,17 @@ pub struct InstitutionLine {
     pub admitted: u64,
     /// Rows released; what was admitted and is not here was suppressed.
     pub released: u64,
+}
+
+/// One file that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftLine {
+    /// Whose it is.
+    pub institution: String,
+    /// Its path below the input folder.
+    pub file: String,
+    /// Why it was not taken, by its short name.
+    pub reason: String,
 }
 
 /// One released table.
@@ -175,6 +189,10 @@ pub fn run_page(report: &RunReport) -> String {
         ]))
         h2 { "By institution" }
         (institutions(report))
+        @if !report.files_left.is_empty() {
+            h2 { "Files that were not taken" }
+            (left(&report.files_left))
+        }
         h2 { "Why rows stayed behind" }
         (reasons("Refused: rows without a standing consent", &report.refusals, words::refusal))
         (reasons("Rejected: rows that did not fit their schema", &report.rejects, words::reject))
@@ -252,6 +270,28 @@ fn institutions(report: &RunReport) -> Markup {
             "Rows by institution and what became of them",
             &["Institution", "#People", "#Read", "#Rejected", "#Refused", "#Admitted",
                 "#Released", "Rows"],
+            &rows,
+        ))
+    }
+}
+
+fn left(files: &[LeftLine]) -> Markup {
+    let rows: Vec<Vec<Markup>> = files
+        .iter()
+        .map(|line| {
+            let (what, remedy) = words::left(&line.reason);
+            vec![whole(&line.institution), whole(&line.file), text(what), text(remedy)]
+        })
+        .collect();
+    let count = thousands(u64::try_from(files.len()).unwrap_or(u64::MAX));
+    html! {
+        p {
+            "A file is taken only if a delivery note lists it as it is, signed with a key of a licence \
+             that stood on that day. Nothing of the others was read: " (count) " in all."
+        }
+        (table(
+            "Files that were not taken, and why",
+            &["Institution", "File", "Reason", "What can be done"],
             &rows,
         ))
     }

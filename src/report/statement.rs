@@ -20,7 +20,12 @@ use super::{
     messages::{Lang, Messages, Say::Text},
     page::Reader,
 };
-use crate::{consent::Event, instant::Date, purpose::Purpose, reward::statement::Statement};
+use crate::{
+    consent::Event,
+    instant::{Date, Instant},
+    purpose::Purpose,
+    reward::statement::Statement,
+};
 
 /// A statement with what the settlement does not know: the facts of one page, and its JSON.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +164,12 @@ impl StatementPage {
 
 /// Writes a statement as HTML, to stand beside `STEM.csv`, `STEM.json` and, if `printed`, `STEM.pdf`.
 pub fn statement_page(page: &StatementPage, lang: Lang, stem: &str, printed: bool) -> String {
-    let messages = Messages::of(lang);
+    with_forms(&page.document(lang), page.statement.settled, stem, printed)
+}
+
+/// Writes a contributor's page as HTML with its other forms beside it.
+pub(super) fn with_forms(page: &Document, time: Instant, stem: &str, printed: bool) -> String {
+    let messages = Messages::of(page.lang);
     let mut forms = vec![("statement-csv", "csv"), ("statement-json", "json")];
     if printed {
         forms.push(("statement-pdf", "pdf"));
@@ -170,7 +180,7 @@ pub fn statement_page(page: &StatementPage, lang: Lang, stem: &str, printed: boo
         .collect();
     let beside: Vec<(&str, &str)> =
         beside.iter().map(|(words, file)| (words.as_str(), file.as_str())).collect();
-    page.document(lang).html(Reader::Contributor, page.statement.settled, &beside)
+    page.html(Reader::Contributor, time, &beside)
 }
 
 fn pairs(title: Option<String>, pairs: impl IntoIterator<Item = (String, String)>) -> Block {

@@ -42,6 +42,55 @@ pub(super) fn refusal(reason: &str) -> (String, &'static str) {
     (words.to_owned(), remedy)
 }
 
+/// Says why a file was not taken, and what would change it.
+pub(super) fn left(reason: &str) -> (String, &'static str) {
+    let sign = "Have the institution sign the delivery: almoner credential sign-delivery.";
+    let (words, remedy) = match reason {
+        "no-delivery-note" => ("No delivery note lies beside it", sign),
+        "delivery-note-malformed" => ("The delivery note cannot be read", sign),
+        "delivery-note-of-another" => ("The delivery note is another institution's", sign),
+        "not-in-delivery-note" => ("The delivery note does not list it", sign),
+        "not-as-delivered" => (
+            "It is not the file that was signed",
+            "Have it sent again; it changed after it was signed.",
+        ),
+        "delivery-note-not-signed" => (
+            "The note is not signed with a key that the licence names",
+            "Ask the institution which key it signs with, and have its licence name that key.",
+        ),
+        "delivery-note-from-the-future" => (
+            "The note is dated after this run",
+            "Check the clock of the institution; a later run may take the file.",
+        ),
+        "no-licence" => {
+            ("No licence of the institution is known", "Record it: almoner credential record FILE.")
+        }
+        "licence-not-begun" => (
+            "The licence had not begun when the note was signed",
+            "What is signed once it has begun is taken.",
+        ),
+        "licence-expired" => (
+            "The licence had expired when the note was signed",
+            "Once it is renewed, have the delivery signed again.",
+        ),
+        "licence-suspended" => (
+            "The licence was suspended when the note was signed",
+            "Once it is reinstated, have the delivery signed again.",
+        ),
+        "licence-revoked" => ("The licence was revoked when the note was signed", ""),
+        "licence-restricted" => (
+            "The licence excludes the contribution of data",
+            "Its issuer can lift the restriction.",
+        ),
+        "delivery-incomplete" => (
+            "It refers to a table of which a file was not taken",
+            "It is taken together with the other file.",
+        ),
+        _ => return (plain(reason), ""),
+    };
+    (words.to_owned(), remedy)
+}
+
 /// Says why rows were rejected, and what would mend them.
 pub(super) fn reject(rule: &str) -> (String, &'static str) {
     let (words, remedy) = match rule {

@@ -26,6 +26,7 @@ purpose-health = Gesundheits-, medizinische oder biomedizinische Forschung
 purpose-disease = Forschung zu einer Krankheit
 purpose-ancestry = Forschung zu Herkunft und Abstammung
 purpose-general = allgemeine Forschung
+purpose-payment = Zahlungen an Sie aus einer Absicherung oder Belohnung
 
 # Die Abrechnung
 statement-title = Ihre Abrechnung
@@ -210,6 +211,51 @@ proof-salt = Salz
 proof-leaf = Blatt
 proof-path = Pfad
 proof-root = Wurzel
+
+# Was eine Absicherung gezahlt hat
+cover-title = Was Ihre Absicherung gezahlt hat
+cover-lead = Police { $policy } von { $insurer }, für das, was vom { $from } bis zum { $until } geschieht. Mitglied { $member }.
+cover-foot = Zahlungen der Police { $policy }. Vertraulich: nur für Sie.
+cover-hero-nothing = Bisher wurde Ihnen nichts gezahlt.
+cover-hero-paid =
+    { $count ->
+        [one] an Sie gezahlt, für ein Ereignis. Sie mussten nichts beantragen.
+       *[other] an Sie gezahlt, für { $count-text } Ereignisse. Sie mussten nichts beantragen.
+    }
+cover-how-insurance = Sie müssen nichts beantragen und nichts beweisen. Zeigen Ihre Daten, wofür die Police zahlt, so zahlt sie { $sum } von selbst.
+cover-how-incentive = Zeigen Ihre Daten, dass Sie getan haben, was die Police belohnt, so zahlt sie { $sum } von selbst.
+cover-once = Jedes Ereignis wird einmal bezahlt, auch wenn zwei Einrichtungen es melden oder derselbe Eintrag noch einmal kommt.
+cover-events-heading = Was Ihre Daten gezeigt haben
+cover-caption = Ereignisse und was daraus wurde, in { $currency }
+cover-day = Tag
+cover-event = Ereignis
+cover-institution = Gemeldet von
+cover-outcome = Was daraus wurde
+cover-owed = Geschuldet
+cover-kept = Einbehalten
+cover-paid = Gezahlt
+cover-state = Wo das Geld ist
+cover-outcome-paid = stand Ihnen zu, einmal bezahlt
+cover-outcome-recovered = stand Ihnen zu, weniger das Einbehaltene
+cover-outcome-flagged = stand Ihnen doch nicht zu: der Eintrag wurde zurückgenommen
+cover-outcome-waiting = steht Ihnen zu, sobald der Versicherer das Geld eingezahlt hat
+cover-outcome-cap-person = nichts weiter: Sie haben alles, was eine Person bekommt
+cover-outcome-cap-policy = nichts weiter: die Police hat alles gezahlt, was sie zahlt
+cover-outcome-known = schon bekannt und einmal bezahlt
+cover-outcome-twice = stand Ihnen doch nicht zu: es wurde unter zwei Ihrer Nummern bezahlt
+cover-outcome-taken-back = von der Einrichtung zurückgenommen; es zählt nicht
+cover-state-open = noch nicht überwiesen
+cover-state-ordered = unterwegs zu Ihrem Konto
+cover-state-booked = auf Ihr Konto überwiesen
+cover-recovery-heading = Wenn etwas gezahlt wurde, das Ihnen nicht zustand
+cover-recovery-why = Eine Einrichtung hat einen Eintrag zurückgenommen, auf den hin gezahlt worden war. Sie haben nichts falsch gemacht, und niemand fordert das Geld zurück. Es wird nur von späteren Zahlungen derselben Police einbehalten; gibt es keine, bleibt es Ihnen.
+cover-recovery-left = Von späteren Zahlungen noch einzubehalten: { $amount }.
+cover-recovery-done = Alles wurde einbehalten. Nichts ist offen.
+cover-consent-heading = Ihre Einwilligung
+cover-consent-text = Ihre Daten wurden dafür angesehen, weil Sie es erlaubt haben: { $purpose }. Sie können es sich jederzeit anders überlegen, ohne Grund. Von da an werden sie dafür nicht mehr angesehen, und es wird nichts mehr gezahlt. Was gezahlt wurde, bleibt Ihnen. Sagen Sie es einer Ihrer Einrichtungen, oder die Verwaltung führt für Sie diesen Befehl aus.
+cover-check-text = Niemand muss uns das glauben. Ein Fingerabdruck jeder dieser Zeilen steht in einem öffentlichen Buch, das sich nicht unbemerkt ändern lässt. Er nennt niemanden, und niemand liest daraus, was Sie hatten. Dieser Befehl gibt Ihnen den Beweis Ihrer Zeilen:
+cover-proof-title = Die Zeile vom { $day }
+cover-evidence = Fingerabdruck des Eintrags
 
 # Warum dieser Betrag
 explain-title = Warum { $amount }?

@@ -26,6 +26,7 @@ purpose-health = health, medical or biomedical research
 purpose-disease = research on one disease
 purpose-ancestry = research on population origins or ancestry
 purpose-general = general research
+purpose-payment = payments to you out of a cover or reward
 
 # The statement
 statement-title = Your statement
@@ -210,6 +211,51 @@ proof-salt = Salt
 proof-leaf = Leaf
 proof-path = Path
 proof-root = Root
+
+# What a cover paid
+cover-title = What your cover paid
+cover-lead = Policy { $policy } of { $insurer }, for what happens from { $from } to { $until }. Member { $member }.
+cover-foot = Payments of policy { $policy }. Private: for you alone.
+cover-hero-nothing = Nothing was paid to you so far.
+cover-hero-paid =
+    { $count ->
+        [one] paid to you for one event. You had to claim nothing.
+       *[other] paid to you for { $count-text } events. You had to claim nothing.
+    }
+cover-how-insurance = You need not claim anything or prove anything. When your records show what the policy pays for, it pays { $sum } by itself.
+cover-how-incentive = When your records show that you did what the policy rewards, it pays { $sum } by itself.
+cover-once = Each event is paid once, even when two institutions report it or the same record comes again.
+cover-events-heading = What your records showed
+cover-caption = Events, and what came of each, in { $currency }
+cover-day = Day
+cover-event = Event
+cover-institution = Reported by
+cover-outcome = What came of it
+cover-owed = Due
+cover-kept = Kept
+cover-paid = Paid
+cover-state = Where the money is
+cover-outcome-paid = due to you, paid once
+cover-outcome-recovered = due to you, less what was kept
+cover-outcome-flagged = not due after all: the record was taken back
+cover-outcome-waiting = due to you as soon as the insurer has put in the money
+cover-outcome-cap-person = nothing more: you have all that one person gets
+cover-outcome-cap-policy = nothing more: the policy has paid all that it pays
+cover-outcome-known = known already, and paid once
+cover-outcome-twice = not due after all: it was paid twice under two of your ids
+cover-outcome-taken-back = taken back by the institution; it does not count
+cover-state-open = not sent yet
+cover-state-ordered = on its way to your account
+cover-state-booked = sent to your account
+cover-recovery-heading = If something was paid that was not due
+cover-recovery-why = An institution took back a record that had set a payment off. You did nothing wrong, and nobody asks the money back. It is only ever kept from later payments of this same policy; if there are none, it stays yours.
+cover-recovery-left = Still to be kept from later payments: { $amount }.
+cover-recovery-done = All of it was kept. Nothing is open.
+cover-consent-heading = Your consent
+cover-consent-text = Your records were looked at for this because you permitted it: { $purpose }. You may change your mind at any time, without a reason. From then on they are not looked at for this any more, and nothing more is paid. What was paid stays yours. Tell any of your institutions, or the steward runs this command for you.
+cover-check-text = Nobody has to take our word for this. A fingerprint of each of these lines stands in a public book that cannot be changed unseen. It names nobody, and nobody can read from it what you had. This command gives you the proof of your lines:
+cover-proof-title = The line of { $day }
+cover-evidence = Fingerprint of the record
 
 # Why this amount
 explain-title = Why { $amount }?

@@ -3,7 +3,6 @@
 use super::*;
 use crate::{
     digest::{Sha3Digest, Sha256},
-    instant::Instant,
     money::{Accrual, Amount, Currency},
     party::{ContributorId, InstitutionId},
     report::{explain, json},
