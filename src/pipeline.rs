@@ -6,13 +6,16 @@
 pub mod audit;
 pub mod book;
 pub mod consent;
+pub mod cover;
 pub mod dataset;
+pub mod delivery;
 pub mod doctor;
 pub mod export;
 pub mod fund;
 pub mod giving;
 pub mod goods;
 pub mod ingest;
+pub mod licence;
 pub mod linkage;
 pub mod matching;
 pub mod over;
@@ -31,8 +34,10 @@ pub mod rules;
 pub mod settle;
 pub mod spec;
 pub mod sponsor;
+pub mod standing;
 pub mod statement;
 pub mod terms;
+pub mod transfer;
 pub mod value;
 pub mod view;
 

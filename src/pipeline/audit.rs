@@ -95,6 +95,14 @@ impl Files {
         Ok(Self { store, evidence })
     }
 
+    /// Holds transfers against the public ledgers of partners too, each a folder or a URL.
+    pub fn beside(mut self, ledgers: &[String]) -> Result<Self, Error> {
+        for ledger in ledgers {
+            self.evidence.partners.push(Store::open(ledger)?);
+        }
+        Ok(self)
+    }
+
     /// Checks every file of the book against its entries and checkpoints.
     pub fn book(&self) -> Result<Verified, Error> {
         let Evidence { ledger, origin, log, .. } = &self.evidence;
@@ -163,7 +171,11 @@ fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &K
             payees: keys.secret("payees"),
             voucher_ids: keys.secret("voucher-ids"),
             payouts: keys.secret("payouts"),
+            licences: keys.secret("licences"),
+            approvers: keys.secret("approvers"),
+            covers: keys.secret("covers"),
         },
+        partners: Vec::new(),
     }
 }
 

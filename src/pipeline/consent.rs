@@ -267,7 +267,7 @@ fn format_of(file: &Path) -> Option<InputFormat> {
 }
 
 /// Unpacks gzip and zstd by their first bytes.
-fn unpacked(mut file: File) -> io::Result<Box<dyn Read>> {
+pub(super) fn unpacked<'r>(mut file: impl Read + io::Seek + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut magic = Vec::new();
     (&mut file).take(4).read_to_end(&mut magic)?;
     file.rewind()?;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    cover::Covers,
     digest::{CanonicalError, Sha3Digest, canonical_digest, hex, hmac_sha3_parts},
     ledger::{Entry, EntryId, Kind, Subject},
     money::{Accrual, Amount},
@@ -44,6 +45,12 @@ pub enum Error {
     /// There is no such pool.
     #[error("there is no pool `{0}`")]
     Unknown(PoolId),
+    /// A policy has the name.
+    #[error("`{0}` is the name of a policy: its money would be two pools under one name")]
+    IsPolicy(PoolId),
+    /// The covers cannot be read.
+    #[error(transparent)]
+    Cover(#[from] crate::cover::CoverError),
     /// The pool was opened under other rules.
     #[error("pool `{0}` was opened under other rules")]
     OtherRules(PoolId),
@@ -103,6 +110,9 @@ pub fn open(site: &Site, opened: Opened) -> Result<Done, Error> {
         } else {
             Err(Error::OtherRules(pool))
         };
+    }
+    if Covers::load(&site.vault())?.get(&pool).is_some() {
+        return Err(Error::IsPolicy(pool));
     }
     let mut body = Map::new();
     body.insert("pool".to_owned(), pool.as_str().into());

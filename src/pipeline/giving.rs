@@ -63,7 +63,7 @@ pub fn giving(site: &Site, pool: &PoolId, funder: &Funder) -> Result<Package, Er
     let known = pools.get(pool);
     let pool = known.ok_or_else(|| payout::Error::from(fund::Error::Unknown(pool.clone())))?;
     let lines = lines(site, pool).map_err(payout::Error::from)?;
-    let arrived = arrived(&payout::movements(site, pool)?);
+    let arrived = arrived(&payout::movements(site, pool.id())?);
     let amount = |minor: i128| Amount::new(minor, pool.currency());
     let (mut grants, mut left_out) = (Vec::new(), Vec::new());
     for settled in &pool.settled {

@@ -5,6 +5,7 @@
 //! consents is the same run: begun again it goes on, finished it is found done.
 
 mod close;
+mod deliveries;
 mod error;
 mod keys;
 mod leaks;
@@ -28,7 +29,7 @@ pub use self::{
     quality::dry_check,
     trace::{Fate, trace},
 };
-use super::{Progress, spec::Spec};
+use super::{Progress, cover, spec::Spec};
 pub use crate::deid::Error as DeidError;
 use crate::{
     lake::{Lake, Version},
@@ -47,6 +48,8 @@ pub struct Ingested {
     pub version: Version,
     /// The run report.
     pub report: RunReport,
+    /// What the policies that the pipeline names came to; none for a dry run.
+    pub covers: Vec<cover::Paid>,
 }
 
 /// What happened to the version.
@@ -68,6 +71,7 @@ pub fn ingest(
     dry_run: bool,
     progress: &dyn Progress,
 ) -> Result<Ingested, Error> {
+    cover::ready(site, spec)?;
     let spec = &spec.over(input)?;
     let plan = plan::plan(site, spec, input, progress)?;
     tracing::info!(run = plan.run, inputs = plan.inputs.len(), parts = plan.tasks.len(), "planned");
@@ -75,9 +79,14 @@ pub fn ingest(
     if let Some(found) = plan::made_before(&lake, &plan)? {
         // A crash after the commit may have left what waited for it.
         close::sweep(site, &found.version.run)?;
-        let report = close::read_report(site, &found.version)?;
+        let mut report = close::read_report(site, &found.version)?;
+        // The same files are taken; why others are left may be another reason today.
+        report.files_left = plan.files_left();
         let run = found.version.run.clone();
-        return Ok(Ingested { outcome: Outcome::Unchanged, run, version: found.version, report });
+        // A crash after the commit may have left the policies that wait for it, too.
+        let covers = covers(site, spec, input, &run, progress)?;
+        let version = found.version;
+        return Ok(Ingested { outcome: Outcome::Unchanged, run, version, report, covers });
     }
     if !dry_run {
         plan.record(site, spec, input)?;
@@ -95,5 +104,23 @@ pub fn ingest(
             Ok(receipt)
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    close::commit(&work, &lake, &receipts, progress)
+    let mut done = close::commit(&work, &lake, &receipts, progress)?;
+    if !dry_run {
+        done.covers = covers(site, spec, input, &done.run, progress)?;
+    }
+    Ok(done)
+}
+
+/// Evaluates the policies that a pipeline names over what was just released.
+fn covers(
+    site: &Site,
+    spec: &Spec,
+    input: &Path,
+    run: &str,
+    progress: &dyn Progress,
+) -> Result<Vec<cover::Paid>, Error> {
+    if spec.covers.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(cover::run_as(site, spec, input, &[], Some(run), progress)?)
 }

@@ -1,23 +1,27 @@
-//! Orders the bank to pay what settlements owe, and takes its answers, each once.
+//! Orders the bank to pay what is owed, and takes its answers, each once.
 //!
-//! Comes in: a settled period and whose account pays; the bank's files. Goes out: commits of
+//! Comes in: who owes, a period, whose account pays; the bank's files. Goes out: commits of
 //! `vault/payouts`, their entries in the book, the file for the bank. Never: a payment ordered again
 //! before it came back, or a payee dropped for want of an account: what cannot be paid yet waits.
 
 mod answer;
+mod books;
+mod owing;
 mod shown;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use self::owing::{Debt, Owing};
 pub use self::{
     answer::{AnswerForm, Heard, answer},
+    books::books,
     shown::{OrderStanding, Standing, movements, orders, standing},
 };
 use super::{
     consent::shown as bucket,
-    fund::{self, pools, subject},
-    settle::{self, recorded},
+    fund::{self, subject},
+    settle,
 };
 pub use crate::bank::{Debtor, Finding, Rate, Sums, Version};
 use crate::{
@@ -25,12 +29,13 @@ use crate::{
         self, Act, AnswerError, COMMITS, Commit, Due, Export, ExportLine, Exported, Order,
         OrderError, Payment, Payouts, PayoutsError,
     },
+    cover::CoverError,
     digest::{CanonicalError, Sha3Digest, hex, hmac_sha3_parts},
     instant::Date,
     ledger::{Entry, EntryId, Kind},
     money::{self, Amount, Currency},
     payee::{self, Account, Object, PayeeId, Register},
-    reward::{ApportionError, Dated, Period, Pool, PoolId, Settled, convert_all, proof::leaf_hash},
+    reward::{ApportionError, Period, PoolId, convert_all, journal, proof::leaf_hash},
     site::{self, Site},
     store::{self, Sequence},
 };
@@ -41,12 +46,15 @@ const PAYMENTS_SUMMED_MIN: u64 = 10;
 /// Why the bank was not told, or not heard.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The pool or the site failed.
+    /// The pools or the site failed.
     #[error(transparent)]
     Fund(#[from] fund::Error),
     /// The lines of a settlement cannot be read.
     #[error(transparent)]
     Settle(#[from] settle::Error),
+    /// The commits of covers are broken.
+    #[error(transparent)]
+    Cover(#[from] CoverError),
     /// The register of payees is broken.
     #[error(transparent)]
     Payee(#[from] payee::Error),
@@ -56,6 +64,9 @@ pub enum Error {
     /// The order could not be made.
     #[error("the order to the bank could not be made")]
     Order(#[from] OrderError),
+    /// Nobody of that name pays.
+    #[error("there is no pool and no policy `{0}`")]
+    Unknown(PoolId),
     /// The period is not settled.
     #[error("pool `{pool}` has no settlement of {period}")]
     NotSettled {
@@ -65,9 +76,9 @@ pub enum Error {
         period: Period,
     },
     /// There is nothing to pay.
-    #[error("pool `{pool}` owes nobody for {period} whom the bank could pay: {waiting} wait")]
+    #[error("`{pool}` owes nobody for {period} whom the bank could pay: {waiting} wait")]
     NothingDue {
-        /// The pool.
+        /// The pool or policy.
         pool: PoolId,
         /// The period.
         period: Period,
@@ -83,6 +94,9 @@ pub enum Error {
     /// The bank's file cannot be read.
     #[error("the bank's file cannot be read")]
     Answer(#[from] AnswerError),
+    /// The books cannot be made.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
     /// Amounts beyond bounds.
     #[error(transparent)]
     Money(#[from] money::Error),
@@ -139,7 +153,7 @@ pub struct Ordered {
     pub file: Vec<u8>,
 }
 
-/// Orders what a period's settlement owes, with what earlier ones still owe: what was never ordered, and
+/// Orders what is owed for a period, with what was left of those before it: what was never ordered, and
 /// what came back. Where nothing is due, the period's newest order is found and handed out again, the
 /// same bytes.
 pub fn export(
@@ -148,19 +162,13 @@ pub fn export(
     period: &Period,
     terms: &Terms,
 ) -> Result<Ordered, Error> {
-    let pools = pools(site)?;
-    let pool = pools.get(pool).ok_or_else(|| fund::Error::Unknown(pool.clone()))?;
-    let at = settled(pool, period)?;
+    let owing = Owing::find(site, pool)?;
+    let period = owing.period(period)?;
+    let debts = owing.debts(&period)?;
     let payouts = Payouts::load(&site.vault())?;
     let mut dues = Vec::new();
-    for settled in pool.settled.iter().take_while(|s| s.commit <= at.commit) {
-        let lines = recorded(site, &settled.act)?;
-        let people = lines.people.into_iter();
-        let people = people.map(|l| (PayeeId::Contributor(l.contributor), l.paid_minor));
-        let institutions = lines.institutions.into_iter();
-        let institutions =
-            institutions.map(|l| (PayeeId::Institution(l.institution), l.paid_minor));
-        dues.extend(payouts.due(pool.id(), settled.commit, people.chain(institutions)));
+    for debt in &debts {
+        dues.extend(payouts.due(pool, debt.commit, debt.owed(site)?));
     }
     let register = Register::load(&site.vault())?;
     let payees = register.newest();
@@ -170,24 +178,24 @@ pub fn export(
         .filter_map(|due| Some((payees.get(&due.payee)?.account.as_ref()?, due)))
         .map(|(account, due)| (due, account))
         .collect();
-    let sent = exchanged(&mut payable, pool.currency(), terms.exchange.as_ref())?;
+    let sent = exchanged(&mut payable, owing.currency(), terms.exchange.as_ref())?;
     let waiting = all.saturating_sub(payable.len()) as u64;
     if payable.is_empty() {
-        let known = payouts.exports(pool.id()).rfind(|e| same(&e.act.period, &at.act.period));
-        let (pool, period) = (pool.id().clone(), period.clone());
-        let known = known.ok_or(Error::NothingDue { pool, period, waiting })?;
-        return found(site, known);
+        let known = payouts.exports(pool).rfind(|export| export.act.period.is_same(&period));
+        let pool = pool.clone();
+        return found(site, known.ok_or(Error::NothingDue { pool, period, waiting })?);
     }
-    order(site, pool, at, payouts.commit(), &payable, &sent, waiting, terms)
+    let asked = Asked { owing: &owing, period: &period, debts: &debts, waiting, terms };
+    order(site, &asked, payouts.commit(), &payable, &sent)
 }
 
-fn same(one: &Period, other: &Period) -> bool {
-    (one.from(), one.until()) == (other.from(), other.until())
-}
-
-fn settled<'a>(pool: &'a Pool, period: &Period) -> Result<&'a Dated<Settled>, Error> {
-    let settled = pool.settled.iter().find(|s| same(&s.act.period, period));
-    settled.ok_or_else(|| Error::NotSettled { pool: pool.id().clone(), period: period.clone() })
+/// What an order is made for.
+struct Asked<'a> {
+    owing: &'a Owing,
+    period: &'a Period,
+    debts: &'a [Debt<'a>],
+    waiting: u64,
+    terms: &'a Terms,
 }
 
 /// Returns the order of before, its file held against its digest and its own sums.
@@ -246,17 +254,14 @@ fn exchanged(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what an order is made of, each thing once")]
 fn order(
     site: &Site,
-    pool: &Pool,
-    at: &Dated<Settled>,
+    asked: &Asked<'_>,
     newest: u64,
     payable: &[(Due, &Account)],
     sent: &[Amount],
-    waiting: u64,
-    terms: &Terms,
 ) -> Result<Ordered, Error> {
+    let Asked { owing, period, waiting, terms, .. } = *asked;
     let date = terms.date.unwrap_or_else(|| site.now().date());
     let mut lines = Vec::with_capacity(payable.len());
     for ((due, _), sent) in payable.iter().zip(sent) {
@@ -267,7 +272,7 @@ fn order(
             attempt,
             minor: due.minor,
             sent_minor: i64::try_from(sent.minor()).map_err(|_| money::Error::Overflow)?,
-            end_to_end: end_to_end(site, pool.id(), due, attempt),
+            end_to_end: end_to_end(site, owing.id(), due, attempt),
         });
     }
     let payments: Vec<Payment<'_>> = payable
@@ -281,14 +286,12 @@ fn order(
         })
         .collect();
     let (lines_object, lines_bytes) = Object::write("payouts/lines", &lines)?;
-    let period = &at.act.period;
-    let message = message(site, pool.id(), period, &lines_object, &payments, date, terms);
+    let message = message(site, owing.id(), period, &lines_object, &payments, date, terms);
     let order = Order {
         message: &message,
         created: site.now(),
         date,
-        // The pool's name stays out of it: it may tell a bank clerk what somebody suffers from.
-        remittance: &format!("Data reward {period}"),
+        remittance: &owing.remittance(period),
         debtor: &terms.debtor,
         payments: &payments,
     };
@@ -300,17 +303,17 @@ fn order(
         let amount = |line| Amount::new(i128::from(minor(line)), currency);
         lines.iter().map(amount).try_fold(Amount::zero(currency), Amount::plus)
     };
-    let bank_currency = terms.exchange.as_ref().map_or(pool.currency(), |(currency, _)| *currency);
+    let bank_currency = terms.exchange.as_ref().map_or(owing.currency(), |(currency, _)| *currency);
     let mut settlements: Vec<u64> = lines.iter().map(|line| line.settlement).collect();
     settlements.dedup();
     let exported = Exported {
-        pool: pool.id().clone(),
+        pool: owing.id().clone(),
         period: period.clone(),
         settlements,
         message,
         version: terms.version,
         date,
-        total: total(pool.currency(), |line| line.minor)?,
+        total: total(owing.currency(), |line| line.minor)?,
         control: total(bank_currency, |line| line.sent_minor)?,
         rate: terms.exchange.as_ref().map(|(_, rate)| rate.clone()),
         file: file_object,
@@ -320,9 +323,14 @@ fn order(
     let vault = site.vault();
     vault.put_content(&exported.file.path, &file.clone().into())?;
     vault.put_content(&exported.lines.path, &lines_bytes)?;
-    let entry = exported_entry(site, pool, &exported)?;
+    let entry = exported_entry(site, asked.debts, &exported)?;
     let commit = commit(site, newest, Act::Exported(Box::new(exported.clone())), &entry)?;
     Ok(Ordered { order: exported, commit, entry: entry.id(), new: true, file })
+}
+
+/// Names all pools and policies that may owe.
+pub fn payers(site: &Site) -> Result<Vec<PoolId>, Error> {
+    Owing::names(site)
 }
 
 /// Makes the id of a payment: keyed, so that it tells nobody whose it is, and of its own each time that
@@ -370,7 +378,7 @@ fn opaque(prefix: &str, mac: &[u8; 32]) -> String {
     id
 }
 
-fn exported_entry(site: &Site, pool: &Pool, exported: &Exported) -> Result<Entry, Error> {
+fn exported_entry(site: &Site, debts: &[Debt<'_>], exported: &Exported) -> Result<Entry, Error> {
     let parts = [
         b"almoner/payout-exported/v1".as_slice(),
         exported.lines.digest.as_bytes(),
@@ -393,12 +401,8 @@ fn exported_entry(site: &Site, pool: &Pool, exported: &Exported) -> Result<Entry
         put("rate", serde_json::to_value(rate)?);
     }
     let name = format!("payout-order:{}@{}", exported.pool, exported.period);
-    let prev: Vec<_> = pool
-        .settled
-        .iter()
-        .filter(|s| exported.settlements.contains(&s.commit))
-        .map(|s| leaf_hash(s.entry.as_bytes()))
-        .collect();
+    let paid = debts.iter().filter(|debt| exported.settlements.contains(&debt.commit));
+    let prev: Vec<EntryId> = paid.map(|debt| debt.entry).collect();
     Ok(site.entry(Kind::PayoutExported, &[subject(name, commitment)], &prev, &body)?)
 }
 

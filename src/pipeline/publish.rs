@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    Progress, book, fund, query, settle, sponsor,
+    Progress, book, fund, licence, query, settle, sponsor,
     sponsor::{Ask, Gathered},
     statement::{self, Files, Form, Selection},
 };
@@ -64,6 +64,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The licences cannot be read.
+    #[error(transparent)]
+    Licence(#[from] licence::Error),
     /// Statements could not be written.
     #[error(transparent)]
     Statement(#[from] statement::Error),
@@ -135,6 +138,14 @@ pub fn publish(site: &Site) -> Result<Published, Error> {
     let audit = audit(site)?;
     let mut index = facts.index(site, datasets, pools, audit);
     index.links.extend(links);
+    if let Some(href) = licence::publish(site, Some(facts.checkpoint.clone()))? {
+        index.links.push(Link {
+            href: href.clone(),
+            title: "Licences".to_owned(),
+            what: "which institutions may take part, and who decided it".to_owned(),
+        });
+        pages.written.push(href);
+    }
     pages.put("index", &report::index_page(&index), &index)?;
     pages.written.sort();
     Ok(Published { index: "index.html".to_owned(), pages: pages.written })

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::terms;
+use super::{standing, terms};
 use crate::{
     credential::{Error as PassError, Grant, Pass},
     digest::{Sha3Digest, hex, hmac_sha3_parts},
@@ -33,6 +33,9 @@ pub enum Error {
     /// The pass does not allow it.
     #[error(transparent)]
     Pass(#[from] PassError),
+    /// The researcher's institution may not ask.
+    #[error(transparent)]
+    Standing(#[from] standing::Error),
     /// The lake has no such version, or it is broken.
     #[error(transparent)]
     Lake(#[from] lake::Error),
@@ -136,6 +139,7 @@ pub fn answer(site: &Site, question: &Question<'_>) -> Result<Answered, Error> {
     let pass = Pass::open(question.pass, site.steward_verifier())?;
     let dataset = question.dataset.map(|name| name.split_once('@').map_or(name, |(name, _)| name));
     let grant = pass.grant(dataset, question.purpose, site.now())?;
+    standing::may_ask(site, grant.institution())?;
     let named = question.dataset.unwrap_or_else(|| grant.dataset());
     let version = Lake::new(site.lake()).find(named)?.version;
     if !grant.is_permitted_by(&version.purposes) {

@@ -2,6 +2,7 @@
 //! pays. Read whole, every fault at once, each with its line and column.
 
 mod duo;
+mod licence;
 mod linkage;
 mod records;
 
@@ -16,6 +17,7 @@ pub use self::duo::DuoSpec;
 pub use self::linkage::LinkageSpec;
 pub use self::records::RecordsSpec;
 use crate::{
+    cover::{self, Policy},
     deid::{Fraction, Profile, Settings},
     digest::Sha3Digest,
     fault::{Fault, Members, Sheet},
@@ -57,6 +59,8 @@ pub struct Spec {
     pub schemas: Vec<Arc<TableSchema>>,
     /// The views by which it reads FHIR.
     pub views: Vec<ViewSpec>,
+    /// Whether a file is taken only by a delivery note of an institution whose licence stood.
+    pub licence_required: bool,
     /// How its people are linked, where institutions know them by ids of their own.
     pub linkage: Option<LinkageSpec>,
     /// How copies and repetitions are told from records that count; none where all rows count.
@@ -65,6 +69,8 @@ pub struct Spec {
     pub deid: Settings,
     /// The share of rows that may be rejected, in millionths.
     pub rejects_max_ppm: u64,
+    /// The policies whose events its rows may show.
+    pub covers: Vec<Policy>,
     /// The rules of quality.
     pub rules: Rules,
     /// The most rows of one segment.
@@ -146,6 +152,7 @@ impl Spec {
         let pool = top.text("pool").map(|t| t.value);
         let namespace = top.text("namespace").map(|t| t.value).unwrap_or_default();
         let Inputs { sources, folders, schemas, views } = sources::read(file, sheet, &top, faults)?;
+        let licence_required = licence::required(sheet, &top);
         let linkage = linkage::read(sheet, &top, &schemas);
         let records = records::read(sheet, &top, &schemas);
         let deid_span = top.key_span("deid").unwrap_or(0..0);
@@ -158,6 +165,7 @@ impl Spec {
             rejects_max_ppm = limit.unwrap_or(rejects_max_ppm);
             quality.finish();
         }
+        let covers = read_covers(file, sheet, &top, &schemas, faults)?;
         let mut segment_rows = 1_000_000;
         if let Some(lake) = top.table("lake") {
             let rows = lake.integer("rows_per_segment", 1_000);
@@ -179,10 +187,12 @@ impl Spec {
             folders,
             schemas,
             views,
+            licence_required,
             linkage,
             records,
             deid,
             rejects_max_ppm,
+            covers,
             rules,
             segment_rows,
             digest: Sha3Digest::of(text.as_bytes()),
@@ -251,6 +261,36 @@ fn purposes(sheet: &Sheet<'_>, top: &Members<'_, '_>) -> Vec<Purpose> {
         }
     };
     texts.into_iter().filter_map(parse).collect()
+}
+
+/// Reads the policies that a pipeline names, and holds them against its schemas.
+fn read_covers(
+    file: &Path,
+    sheet: &Sheet<'_>,
+    top: &Members<'_, '_>,
+    schemas: &[Arc<TableSchema>],
+    faults: &mut Vec<Fault>,
+) -> Result<Vec<Policy>, Error> {
+    let mut policies: Vec<Policy> = Vec::new();
+    for named in top.texts("cover").unwrap_or_default() {
+        let beside = file.with_file_name(&named.value);
+        let found =
+            if beside.is_file() { Some(beside) } else { sources::found(file, sheet, &named) };
+        let Some(found) = found else { continue };
+        match cover::read(&found, &read(&found)?) {
+            Err(found) => faults.extend(found),
+            Ok(policy) if policies.iter().any(|own| own.policy == policy.policy) => {
+                sheet.fault(named.span, "the policy is named twice");
+            }
+            Ok(policy) => {
+                for misfit in super::cover::misfits(&policy, schemas) {
+                    sheet.fault(named.span.clone(), misfit);
+                }
+                policies.push(policy);
+            }
+        }
+    }
+    Ok(policies)
 }
 
 /// Reads the files of rules that a pipeline names, and holds them against its schemas.

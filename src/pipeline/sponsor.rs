@@ -314,7 +314,7 @@ impl<'a> Gathered<'a> {
     pub(super) fn facts(self, ask: &Ask, reader: SponsorReader) -> Result<PoolFacts, Error> {
         let (site, pool) = (self.site, self.pool);
         let private = reader == SponsorReader::Sponsor;
-        let movements = if private { payout::movements(site, pool)? } else { Vec::new() };
+        let movements = if private { payout::movements(site, pool.id())? } else { Vec::new() };
         let opened = &pool.opened.act;
         let (size, root) = book::head(site)?;
         let sample = match &ask.sample {

@@ -1,10 +1,11 @@
-//! Tells contributors what they earned: recomputes each settlement from its recorded inputs, checks
-//! that it comes to what was recorded, and hands out statements.
+//! Tells contributors what they earned and what covers paid them: recomputes each settlement from its
+//! recorded inputs, checks that it comes to what was recorded, and hands out statements.
 //!
-//! Comes in: whose, of which pool. Goes out: statements, as pages or files. Never: one that the record
+//! Comes in: whose, of which pool or policy. Goes out: statements, as pages or files. Never: one that the record
 //! or the book does not bear out.
 
 mod account;
+mod covers;
 mod error;
 mod known;
 mod write;
@@ -16,11 +17,13 @@ use std::sync::Arc;
 
 use self::{account::Account, known::Known};
 pub use self::{
+    covers::covers,
     error::Error,
     write::{Files, Form, Written, folder, put, write},
 };
 use super::{fund, fund::pools};
 use crate::{
+    cover::Covers,
     party::ContributorId,
     report::StatementPage,
     reward::{Period, PoolId, statement::Statement},
@@ -35,7 +38,7 @@ pub(super) use self::account::settlement;
 pub struct Selection {
     /// Whose: all ids of one person; everybody's if none is named.
     pub contributors: Vec<ContributorId>,
-    /// Of which pool; of all if none is named.
+    /// Of which pool or policy; of all if none is named.
     pub pool: Option<PoolId>,
     /// For which period; for all if none is named.
     pub period: Option<Period>,
@@ -76,7 +79,9 @@ fn accounts<'a>(
     selection: &'a Selection,
 ) -> Result<impl Iterator<Item = Result<Account, Error>> + 'a, Error> {
     let pools = pools(site)?;
-    if let Some(unknown) = selection.pool.as_ref().filter(|p| !pools.contains_key(*p)) {
+    if let Some(unknown) = selection.pool.as_ref().filter(|p| !pools.contains_key(*p))
+        && Covers::load(&site.vault())?.get(unknown).is_none()
+    {
         return Err(fund::Error::Unknown(unknown.clone()).into());
     }
     let of_pool = |id: &PoolId| selection.pool.as_ref().is_none_or(|pool| pool == id);

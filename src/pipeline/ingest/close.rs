@@ -119,6 +119,11 @@ pub(super) fn commit(
         papers.push(private(path, &bytes)?);
     }
     papers.extend(duo.iter().filter_map(|duo| duo.ontology.clone()));
+    if let Some(deliveries) = &work.plan.deliveries {
+        for (path, bytes) in deliveries.objects()? {
+            papers.push(private(path, &bytes)?);
+        }
+    }
     let quality_object = match work.judged.papers(work, &after)? {
         Some((findings, baseline)) => {
             let path = format!("baselines/{}.json", Sha3Digest::of(&baseline));
@@ -172,7 +177,8 @@ pub(super) fn commit(
         Outcome::New
     };
     progress.step();
-    Ok(Ingested { outcome, run: work.plan.run.clone(), version, report })
+    let (run, covers) = (work.plan.run.clone(), Vec::new());
+    Ok(Ingested { outcome, run, version, report, covers })
 }
 
 pub(super) fn read_report(
@@ -488,6 +494,9 @@ fn body(version: &Version) -> Map<String, Value> {
             }
             if let Some(records) = version.records() {
                 body.insert("records".to_owned(), records.digest.to_string().into());
+            }
+            if let Some(deliveries) = version.deliveries() {
+                body.insert("deliveries".to_owned(), deliveries.digest.to_string().into());
             }
             if let Some(quality) = &version.quality {
                 body.insert("quality".to_owned(), quality.digest.to_string().into());

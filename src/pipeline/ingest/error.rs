@@ -1,9 +1,14 @@
 //! Why a run could not go on.
 
+use std::{io, path::PathBuf};
+
 use crate::{
-    consent, deid, digest, fault::Fault, lake, linkage, pipeline::spec, quality, schema, site,
-    source, store,
+    consent, credential, deid, digest, fault::Fault, lake, linkage, pipeline::spec, quality,
+    report::LeftLine, schema, site, source, store,
 };
+
+/// So many files are named in an error; the others are counted.
+const FILES_NAMED: usize = 8;
 
 /// Why a run could not go on. Nothing of it is in the lake then.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,9 @@ pub enum Error {
     /// The consent register failed.
     #[error(transparent)]
     Consent(#[from] consent::Error),
+    /// The register of licences failed.
+    #[error(transparent)]
+    Licences(#[from] credential::LicencesError),
     /// The person index failed.
     #[error(transparent)]
     Linkage(#[from] linkage::Error),
@@ -35,6 +43,10 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The version is committed, and a policy that the pipeline names could not be evaluated; the same
+    /// run again evaluates it.
+    #[error(transparent)]
+    Cover(#[from] Box<crate::pipeline::cover::Error>),
     /// The records could not be kept or read.
     #[error(transparent)]
     Records(#[from] crate::records::Error),
@@ -95,6 +107,21 @@ pub enum Error {
         /// The counts and the limit, in words.
         said: String,
     },
+    /// The delivery notes of a folder cannot be read.
+    #[error("the delivery notes of `{}` cannot be read", folder.display())]
+    Notes {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Not one file may be taken by the licences of the institutions.
+    #[error("no file may be taken: {}", untaken(left))]
+    Untaken {
+        /// The files, each with the reason.
+        left: Vec<LeftLine>,
+    },
     /// No row is left to release.
     #[error("no row may be released: {refused} of {read} rows lack a standing consent")]
     Empty {
@@ -109,4 +136,23 @@ pub enum Error {
         /// The part.
         part: usize,
     },
+}
+
+fn untaken(left: &[LeftLine]) -> String {
+    let mut said: Vec<String> = left
+        .iter()
+        .take(FILES_NAMED)
+        .map(|line| format!("`{}` of {} ({})", line.file, line.institution, line.reason))
+        .collect();
+    let more = left.len().saturating_sub(FILES_NAMED);
+    if more > 0 {
+        said.push(format!("and {more} more"));
+    }
+    said.join(", ")
+}
+
+impl From<crate::pipeline::cover::Error> for Error {
+    fn from(error: crate::pipeline::cover::Error) -> Self {
+        Self::Cover(Box::new(error))
+    }
 }

@@ -10,20 +10,26 @@ use bytes::Bytes;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, reading::Reading};
+use super::{
+    Error,
+    deliveries::{self, Deliveries},
+    reading::Reading,
+};
 use crate::{
     consent::{Admission, Register, Scope},
     digest::{Sha3Digest, canonical_digest, hex},
     instant::Date,
     lake::{Lake, Located},
     linkage::PersonIndex,
+    party::InstitutionId,
     pipeline::{
         Progress,
         reading::{self, PART_BYTES},
         spec::{DuoSpec, Spec},
     },
+    report::LeftLine,
     site::Site,
-    source::{self, Format, Part},
+    source::{self, Format, Part, Survey},
 };
 
 /// What the bytes of a version depend on beside its inputs: raised when the engine would make other
@@ -79,6 +85,8 @@ pub(super) struct Plan {
     pub(super) tasks: Vec<Task>,
     /// The parts of tables that tell of no person: their keys are checked against, no more.
     pub(super) references: Vec<Task>,
+    /// What was delivered, where the pipeline asks for licences.
+    pub(super) deliveries: Option<Deliveries>,
 }
 
 /// `vault/runs/<run>/run.json`: what a run set out to do.
@@ -104,7 +112,13 @@ pub(super) fn plan(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Plan, Error> {
-    let Surveyed { inputs, tasks, references } = survey(spec, folder, progress)?;
+    let (surveyed, deliveries) = if spec.licence_required {
+        let (surveyed, deliveries) = deliveries::survey(site, spec, folder, progress)?;
+        (surveyed, Some(deliveries))
+    } else {
+        (survey(spec, folder, progress)?, None)
+    };
+    let Surveyed { inputs, tasks, references } = surveyed;
     progress.stage("consents", 1);
     let register = Register::load(&site.vault())?;
     let cells = spec.sources.iter().filter_map(|source| {
@@ -162,6 +176,7 @@ pub(super) fn plan(
         inputs,
         tasks,
         references,
+        deliveries,
     })
 }
 
@@ -175,6 +190,11 @@ impl Plan {
     pub(super) fn reading(&self) -> Reading<'_> {
         let (inputs, tasks, references) = (&self.inputs, &self.tasks, &self.references);
         Reading { inputs, tasks, references }
+    }
+
+    /// Returns the files that are not taken, where the pipeline asks for licences.
+    pub(super) fn files_left(&self) -> Vec<LeftLine> {
+        self.deliveries.iter().flat_map(|deliveries| deliveries.left.iter().cloned()).collect()
     }
 
     /// Writes down what the run sets out to do.
@@ -214,43 +234,71 @@ pub(super) fn survey(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<Surveyed, Error> {
-    let mut found = Vec::new();
-    for (at, source) in spec.sources.iter().enumerate() {
-        let files = reading::files(spec, source, folder)?;
-        found.extend(files.into_iter().map(|(format, file)| (at, format, file)));
-    }
+    let found = Found::all(spec, folder)?;
     progress.stage("looking at the inputs", found.len() as u64);
-    let surveys = found
-        .par_iter()
-        .map(|(_, format, file)| {
-            let survey = source::survey(file, *format, PART_BYTES)?;
+    let surveyed = found
+        .into_par_iter()
+        .map(|found| {
+            let survey = found.survey()?;
             progress.step();
-            Ok(survey)
+            Ok((found, survey))
         })
         .collect::<Result<Vec<_>, Error>>()?;
-    let mut inputs = Vec::new();
-    let mut tasks = Vec::new();
-    for ((source, format, file), survey) in found.into_iter().zip(surveys) {
-        let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
-        for part in survey.parts {
-            tasks.push(Task { input: inputs.len(), part });
+    Ok(Surveyed::of(spec, surveyed))
+}
+
+/// A file that a source finds, not yet looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    source: usize,
+    format: Format,
+    /// The position of its schema in the pipeline.
+    pub(super) schema: usize,
+    /// Whose it is.
+    pub(super) institution: InstitutionId,
+    /// The file.
+    pub(super) file: PathBuf,
+    /// What reports call it: its path below the input folder.
+    pub(super) name: String,
+}
+
+impl Found {
+    /// Finds the files of every source, in the order of the sources.
+    pub(super) fn all(spec: &Spec, folder: &Path) -> Result<Vec<Self>, Error> {
+        let mut all = Vec::new();
+        for (at, source) in spec.sources.iter().enumerate() {
+            for (format, file) in reading::files(spec, source, folder)? {
+                let name = file.strip_prefix(folder).unwrap_or(&file).display().to_string();
+                let (schema, institution) = (source.schema, source.institution.clone());
+                all.push(Self { source: at, format, schema, institution, file, name });
+            }
         }
-        inputs.push(Input {
-            source,
-            format,
-            file,
-            name,
-            digest: survey.digest,
-            bytes: survey.bytes,
-        });
+        Ok(all)
     }
-    let is_reference = |task: &Task| {
-        let source = inputs.get(task.input).and_then(|input| spec.sources.get(input.source));
-        let schema = source.and_then(|source| spec.schemas.get(source.schema));
-        schema.is_some_and(|schema| schema.reference)
-    };
-    let (references, tasks) = tasks.into_iter().partition(is_reference);
-    Ok(Surveyed { inputs, tasks, references })
+
+    /// Looks at it: digest, size, parts.
+    pub(super) fn survey(&self) -> Result<Survey, source::Error> {
+        source::survey(&self.file, self.format, PART_BYTES)
+    }
+}
+
+impl Surveyed {
+    /// Puts files together in the order of the sources.
+    pub(super) fn of(spec: &Spec, files: Vec<(Found, Survey)>) -> Self {
+        let mut inputs = Vec::new();
+        let mut tasks = Vec::new();
+        for (Found { source, format, file, name, .. }, Survey { digest, bytes, parts }) in files {
+            tasks.extend(parts.into_iter().map(|part| Task { input: inputs.len(), part }));
+            inputs.push(Input { source, format, file, name, digest, bytes });
+        }
+        let is_reference = |task: &Task| {
+            let source = inputs.get(task.input).and_then(|input| spec.sources.get(input.source));
+            let schema = source.and_then(|source| spec.schemas.get(source.schema));
+            schema.is_some_and(|schema| schema.reference)
+        };
+        let (references, tasks) = tasks.into_iter().partition(is_reference);
+        Self { inputs, tasks, references }
+    }
 }
 
 fn year_end(date: Date) -> Date {

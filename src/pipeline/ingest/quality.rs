@@ -55,7 +55,15 @@ pub(super) fn check(
     if spec.rules.is_empty() {
         return Ok(Judged::default());
     }
-    let previous = previous(site, &spec.dataset)?;
+    let mut previous = previous(site, &spec.dataset)?;
+    if let (Some((_, before)), Some(deliveries)) = (&mut previous, &plan.deliveries) {
+        // What is left behind is no drift.
+        for (institution, table) in &deliveries.lost {
+            if let Some(own) = before.institutions.get_mut(institution.as_str()) {
+                own.retain(|_, base| base.table != *table);
+            }
+        }
+    }
     let today = site.now().date();
     let mut judged = judge(spec, plan.reading(), bad, previous.as_ref(), today, progress)?;
     if let Some(finding) = judged.stopping() {
@@ -107,7 +115,8 @@ fn judge(
 ) -> Result<Judged, Error> {
     let needs = Need::of(&spec.rules, &spec.schemas);
     let mut tasks: BTreeMap<&InstitutionId, Vec<usize>> = BTreeMap::new();
-    for source in &spec.sources {
+    // An institution of which no file is taken is not judged for what it lacks.
+    for source in reading.inputs.iter().filter_map(|input| spec.sources.get(input.source)) {
         tasks.entry(&source.institution).or_default();
     }
     for (at, task) in reading.tasks.iter().enumerate() {

@@ -48,6 +48,7 @@ pub(super) fn run_report(
         people: counts.people,
         people_several: roster.people_several(),
         institutions: institutions(work, receipts, roster),
+        files_left: work.plan.files_left(),
         refusals,
         rejects,
         tables: tables.iter().map(|table| line(work, table)).collect(),

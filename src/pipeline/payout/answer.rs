@@ -6,17 +6,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Error, PAYMENTS_SUMMED_MIN, commit, settled};
+use super::{Error, Owing, PAYMENTS_SUMMED_MIN, commit};
 use crate::{
     bank::{self, Act, Answered, Applied, Export, Finding, Judged, Payouts},
     digest::{Sha3Digest, hmac_sha3_parts},
     ledger::{Entry, EntryId, Kind},
     money::Amount,
     payee::Object,
-    pipeline::{
-        consent::shown as bucket,
-        fund::{self, pools, subject},
-    },
+    pipeline::{consent::shown as bucket, fund::subject},
     reward::{Period, PoolId, proof::leaf_hash},
     site::Site,
 };
@@ -35,11 +32,11 @@ pub enum AnswerForm {
 pub struct Heard {
     /// Payments that the bank has booked, as was news.
     pub booked: u64,
-    /// What they come to in the pool's currency.
+    /// What they come to in the currency of who owes them.
     pub booked_sum: Amount,
     /// Payments that came back, as was news.
     pub returned: u64,
-    /// What they come to in the pool's currency.
+    /// What they come to in the currency of who owes them.
     pub returned_sum: Amount,
     /// Answers that were known before.
     pub known: u64,
@@ -55,7 +52,7 @@ pub struct Heard {
     pub entry: Option<EntryId>,
 }
 
-/// Takes the bank's answer to payments of a pool, or of one period alone. What does not fit its order is
+/// Takes the bank's answer to payments of a pool or policy, or of one period alone. What does not fit its order is
 /// told and changes nothing; what was answered before is known.
 pub fn answer(
     site: &Site,
@@ -64,22 +61,21 @@ pub fn answer(
     form: AnswerForm,
     file: &[u8],
 ) -> Result<Heard, Error> {
-    let pools = pools(site)?;
-    let pool = pools.get(pool).ok_or_else(|| fund::Error::Unknown(pool.clone()))?;
-    let period = period.map(|period| settled(pool, period)).transpose()?;
+    let owing = Owing::find(site, pool)?;
+    let period = period.map(|period| owing.period(period)).transpose()?;
     let payouts = Payouts::load(&site.vault())?;
     let reply = match form {
         AnswerForm::Camt054 => bank::read_camt054(file)?,
         AnswerForm::Csv => bank::read_csv(file)?,
     };
-    let judged = payouts.judge(pool.id(), period.map(|p| &p.act.period), reply);
+    let judged = payouts.judge(pool, period.as_ref(), reply);
     let sum = |returned: bool| {
         let of = judged.changes.iter().filter(|(_, _, a)| a.returned.is_some() == returned);
         let minors = of.map(|(line, _, _)| i128::from(line.minor));
         let (count, sum) = minors.fold((0_u64, 0_i128), |(count, sum), minor| {
             (count.saturating_add(1), sum.saturating_add(minor))
         });
-        (count, Amount::new(sum, pool.currency()))
+        (count, Amount::new(sum, owing.currency()))
     };
     let ((booked, booked_sum), (returned, returned_sum)) = (sum(false), sum(true));
     let Judged { changes, known, findings, pending, other } = judged;
@@ -101,7 +97,7 @@ pub fn answer(
     let answers: Vec<&Applied> = changes.iter().map(|(_, _, applied)| applied).collect();
     let (object, bytes) = Object::write("payouts/answers", &answers)?;
     let answered = Answered {
-        pool: pool.id().clone(),
+        pool: pool.clone(),
         source: Sha3Digest::of(file),
         answers: object,
         booked,
@@ -116,11 +112,8 @@ pub fn answer(
             .iter()
             .any(|(line, ..)| export.lines.iter().any(|own| own.end_to_end == line.end_to_end))
     };
-    let prev: Vec<EntryId> = payouts
-        .exports(pool.id())
-        .filter(of)
-        .map(|export| leaf_hash(export.entry.as_bytes()))
-        .collect();
+    let prev: Vec<EntryId> =
+        payouts.exports(pool).filter(of).map(|export| leaf_hash(export.entry.as_bytes())).collect();
     let entry = answered_entry(site, &answered, &prev)?;
     heard.commit = Some(commit(site, payouts.commit(), Act::Answered(Box::new(answered)), &entry)?);
     heard.entry = Some(entry.id());

@@ -1,5 +1,5 @@
-//! How payouts stand: each order with what became of its payments, the sums of a pool, and what moved in
-//! its books.
+//! How payouts stand: each order with what became of its payments, the sums of a pool or policy, and
+//! what moved in its books.
 //!
 //! Comes in: the commits of payouts. Goes out: counts and sums. Never: a payee.
 
@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Error;
+use super::{Error, Owing};
 use crate::{
     bank::{Export, ExportLine, Payouts, State},
     money::Amount,
     reward::{
-        Pool, PoolId,
+        PoolId,
         journal::{Movement, Step},
         proof::leaf_hash,
     },
@@ -24,7 +24,7 @@ use crate::{
 pub struct OrderStanding {
     /// The commit.
     pub commit: u64,
-    /// The pool.
+    /// The pool or policy.
     pub pool: PoolId,
     /// The period.
     pub period: String,
@@ -44,7 +44,7 @@ pub struct OrderStanding {
     pub waiting: u64,
 }
 
-/// Returns every order of a pool, or of all, oldest first.
+/// Returns every order of these pools and policies, oldest first.
 pub fn orders(site: &Site, pools: &[PoolId]) -> Result<Vec<OrderStanding>, Error> {
     let payouts = Payouts::load(&site.vault())?;
     let exports = pools.iter().flat_map(|pool| payouts.exports(pool));
@@ -74,10 +74,10 @@ fn count(payouts: &Payouts, export: &Export, state: State) -> u64 {
     export.lines.iter().filter(is).count() as u64
 }
 
-/// What of a pool's payouts is where, in its own currency.
+/// What of the payouts of a pool or policy is where, in its own currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// What settlements owe people after tax, and institutions.
+    /// What settlements owe people after tax, and institutions; or evaluations the insured.
     pub owed: Amount,
     /// What the bank was told to pay and has not answered.
     pub in_transit: Amount,
@@ -87,31 +87,28 @@ pub struct Standing {
     pub open: Amount,
 }
 
-/// Returns what of a pool's payouts is where.
-pub fn standing(site: &Site, pool: &Pool) -> Result<Standing, Error> {
+/// Returns what of the payouts of a pool or policy is where.
+pub fn standing(site: &Site, pool: &PoolId) -> Result<Standing, Error> {
+    let owing = Owing::find(site, pool)?;
     let payouts = Payouts::load(&site.vault())?;
-    let zero = Amount::zero(pool.currency());
-    let mut owed = pool.paid()?;
-    if let Some((paid, _)) = pool.institutions()? {
-        owed = owed.plus(paid)?;
-    }
+    let (owed, currency) = (owing.owed()?, owing.currency());
     let sum = |state| {
-        let lines = payouts.exports(pool.id()).flat_map(|export| &export.lines);
+        let lines = payouts.exports(pool).flat_map(|export| &export.lines);
         lines
             .filter(|line| payouts.state(&line.end_to_end) == Some(state))
-            .map(|line| Amount::new(i128::from(line.minor), pool.currency()))
-            .try_fold(zero, Amount::plus)
+            .map(|line| Amount::new(i128::from(line.minor), currency))
+            .try_fold(Amount::zero(currency), Amount::plus)
     };
     let (in_transit, booked) = (sum(State::Ordered)?, sum(State::Booked)?);
     Ok(Standing { owed, in_transit, booked, open: owed.minus(in_transit)?.minus(booked)? })
 }
 
-/// Returns what orders and answers moved in a pool's books.
-pub fn movements(site: &Site, pool: &Pool) -> Result<Vec<Movement>, Error> {
+/// Returns what orders and answers moved in the books of a pool or policy.
+pub fn movements(site: &Site, pool: &PoolId) -> Result<Vec<Movement>, Error> {
     let payouts = Payouts::load(&site.vault())?;
     let payment = |line: &ExportLine| (line.settlement, line.payee.clone(), line.minor);
     let mut movements: Vec<Movement> = payouts
-        .exports(pool.id())
+        .exports(pool)
         .map(|export| Movement {
             time: export.time,
             commit: export.commit,
@@ -120,7 +117,7 @@ pub fn movements(site: &Site, pool: &Pool) -> Result<Vec<Movement>, Error> {
             payments: export.lines.iter().map(payment).collect(),
         })
         .collect();
-    for settling in payouts.answers(pool.id()) {
+    for settling in payouts.answers(pool) {
         let mut steps: BTreeMap<u8, (Step, Vec<_>)> = BTreeMap::new();
         for (line, before, applied) in &settling.changes {
             let (place, step) = match (before, applied.returned.is_some()) {

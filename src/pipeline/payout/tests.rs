@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     bank::Fault,
     pipeline::{
-        fund::tests::site,
+        fund::{pools, tests::site},
         payee,
         settle::tests::{commons, quarter},
     },
@@ -101,7 +101,7 @@ fn whoever_has_no_account_waits_for_the_next_order_and_is_not_forgotten() {
     let second = export(&late, &pool, &quarter(), &terms()).unwrap();
     assert_eq!((second.new, second.order.lines.count, second.order.waiting), (true, 1, 1));
     assert_ne!(first.order.message, second.order.message);
-    let standing = standing(&late, &pools(&late).unwrap()[&pool]).unwrap();
+    let standing = standing(&late, &pool).unwrap();
     let ordered = first.order.total.plus(second.order.total).unwrap();
     assert_eq!(standing.in_transit, ordered);
     assert_eq!(standing.owed, ordered.plus(standing.open).unwrap());
@@ -130,10 +130,10 @@ fn what_came_back_is_paid_again_and_an_answer_told_twice_changes_nothing() {
     let told = heard(&site, &pool, &said(&site, &second, |_| "booked"));
     assert_eq!(told.booked, 1);
     let all = pools(&site).unwrap();
-    let standing = standing(&site, &all[&pool]).unwrap();
+    let standing = standing(&site, &pool).unwrap();
     assert_eq!(standing.booked, first.order.total, "more or less arrived than was owed");
     assert_eq!(standing.open.minor(), 0);
-    let movements = movements(&site, &all[&pool]).unwrap();
+    let movements = movements(&site, &pool).unwrap();
     let journal = crate::reward::journal::Journal::of(&all[&pool], None, &movements).unwrap();
     let balances = journal.balances().unwrap();
     let left = 10_000_000 - first.order.total.minor();

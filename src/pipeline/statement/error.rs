@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use crate::{
+    bank::PayoutsError,
     consent,
+    cover::CoverError,
     digest::CanonicalError,
-    lake, money,
+    lake, money, payee,
     pipeline::{book, fund, settle},
     report::PdfError,
     reward::statement,
@@ -33,6 +35,23 @@ pub enum Error {
     /// The consent register cannot be read.
     #[error(transparent)]
     Consent(#[from] consent::Error),
+    /// The commits of covers are broken.
+    #[error(transparent)]
+    Cover(#[from] CoverError),
+    /// The lines of an evaluation cannot be read.
+    #[error(transparent)]
+    Object(#[from] payee::Error),
+    /// The payouts cannot be read.
+    #[error(transparent)]
+    Payouts(#[from] PayoutsError),
+    /// The book does not bear an evaluation out.
+    #[error("the book has another root than evaluation {commit} of policy `{policy}`, or none")]
+    Unbooked {
+        /// The policy.
+        policy: String,
+        /// The commit.
+        commit: u64,
+    },
     /// A statement cannot be made of its settlement.
     #[error("a statement could not be made")]
     Statement(#[from] statement::Error),

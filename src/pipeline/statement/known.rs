@@ -62,8 +62,8 @@ impl Known {
     }
 }
 
-/// Returns the line root of each settlement, by the id of its entry in the book.
-fn roots(site: &Site) -> Result<BTreeMap<String, String>, Error> {
+/// Returns the line root of each settlement and evaluation, by the id of its entry in the book.
+pub(super) fn roots(site: &Site) -> Result<BTreeMap<String, String>, Error> {
     let mut roots = BTreeMap::new();
     for line in book::show(site, 0)? {
         if let Some(root) = line.body.get("root").and_then(serde_json::Value::as_str) {

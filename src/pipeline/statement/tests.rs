@@ -84,6 +84,7 @@ fn release(site: &Site, people: usize) {
         people: people as u64,
         people_several: 0,
         institutions: vec![],
+        files_left: vec![],
         refusals: [].into(),
         rejects: [("type".to_owned(), 402), ("columns".to_owned(), 3)].into(),
         tables: vec![],

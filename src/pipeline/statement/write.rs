@@ -13,10 +13,14 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{Error, Known, Selection, accounts};
+use super::{Error, Known, Selection, accounts, covers};
 use crate::{
+    instant::Instant,
     pipeline::Progress,
-    report::{Lang, StatementPage, json, statement_csv, statement_page},
+    report::{
+        CoverPage, Document, Lang, StatementPage, cover_csv, cover_page, json, statement_csv,
+        statement_page,
+    },
     site::Site,
 };
 
@@ -71,6 +75,15 @@ pub fn write(
     folder(files.folder)?;
     let known = Known::read(site)?;
     let (written, unchanged) = (AtomicU64::new(0), AtomicU64::new(0));
+    let one = |page: &dyn Paper| {
+        for form in files.forms {
+            let (name, bytes) = files.made(page, *form)?;
+            let counter = if put(files.folder, &name, &bytes)? { &written } else { &unchanged };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        progress.step();
+        Ok::<(), Error>(())
+    };
     let mut statements = 0_u64;
     for account in accounts(site, selection)? {
         let account = account?;
@@ -80,26 +93,90 @@ pub fn write(
         progress.stage("statements", count);
         statements = statements.saturating_add(count);
         places.par_iter().try_for_each(|place| {
-            let page = known.page(basis.statement(*place, account.proof(*place)?)?)?;
-            for form in files.forms {
-                let (name, bytes) = files.made(&page, *form)?;
-                let counter = if put(files.folder, &name, &bytes)? { &written } else { &unchanged };
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
-            progress.step();
-            Ok::<(), Error>(())
+            one(&known.page(basis.statement(*place, account.proof(*place)?)?)?)
         })?;
+    }
+    let pages = covers(site, selection)?;
+    if !pages.is_empty() {
+        let count = u64::try_from(pages.len()).unwrap_or(u64::MAX);
+        progress.stage("covers", count);
+        statements = statements.saturating_add(count);
+        pages.par_iter().try_for_each(|page| one(page))?;
     }
     let (files, unchanged) = (written.into_inner(), unchanged.into_inner());
     Ok(Written { statements, files, unchanged })
 }
 
-impl Files<'_> {
-    /// Makes one form of a statement: its file's name and bytes.
-    fn made(&self, page: &StatementPage, form: Form) -> Result<(String, Vec<u8>), Error> {
-        let statement = &page.statement;
+/// What is written: a statement, or what a cover paid.
+trait Paper {
+    /// The name of its files, which tells nobody's.
+    fn stem(&self) -> String;
+    /// When what it tells was recorded.
+    fn time(&self) -> Instant;
+    fn document(&self, lang: Lang) -> Document;
+    fn html(&self, lang: Lang, stem: &str, printed: bool) -> String;
+    fn csv(&self) -> String;
+    fn json(&self) -> Result<String, serde_json::Error>;
+}
+
+impl Paper for StatementPage {
+    fn stem(&self) -> String {
+        let statement = &self.statement;
         let token = statement.proof.token.get(..16).unwrap_or(&statement.proof.token);
-        let stem = format!("{}-{}-{token}", statement.pool, statement.period);
+        format!("{}-{}-{token}", statement.pool, statement.period)
+    }
+
+    fn time(&self) -> Instant {
+        self.statement.settled
+    }
+
+    fn document(&self, lang: Lang) -> Document {
+        self.document(lang)
+    }
+
+    fn html(&self, lang: Lang, stem: &str, printed: bool) -> String {
+        statement_page(self, lang, stem, printed)
+    }
+
+    fn csv(&self) -> String {
+        statement_csv(self)
+    }
+
+    fn json(&self) -> Result<String, serde_json::Error> {
+        json(self)
+    }
+}
+
+impl Paper for CoverPage {
+    fn stem(&self) -> String {
+        format!("{}-cover-{}", self.policy, self.token)
+    }
+
+    fn time(&self) -> Instant {
+        self.time
+    }
+
+    fn document(&self, lang: Lang) -> Document {
+        self.document(lang)
+    }
+
+    fn html(&self, lang: Lang, stem: &str, printed: bool) -> String {
+        cover_page(self, lang, stem, printed)
+    }
+
+    fn csv(&self) -> String {
+        cover_csv(self)
+    }
+
+    fn json(&self) -> Result<String, serde_json::Error> {
+        json(self)
+    }
+}
+
+impl Files<'_> {
+    /// Makes one form of a paper: its file's name and bytes.
+    fn made(&self, paper: &dyn Paper, form: Form) -> Result<(String, Vec<u8>), Error> {
+        let stem = paper.stem();
         // English keeps the plain name; facts for programs are the same in every language.
         let read = match self.lang {
             Lang::En => stem.clone(),
@@ -108,12 +185,11 @@ impl Files<'_> {
         Ok(match form {
             Form::Html => {
                 let printed = self.forms.contains(&Form::Pdf);
-                let html = statement_page(page, self.lang, &stem, printed);
-                (format!("{read}.html"), html.into_bytes())
+                (format!("{read}.html"), paper.html(self.lang, &stem, printed).into_bytes())
             }
-            Form::Pdf => (format!("{read}.pdf"), page.document(self.lang).pdf(statement.settled)?),
-            Form::Csv => (format!("{stem}.csv"), statement_csv(page).into_bytes()),
-            Form::Json => (format!("{stem}.json"), json(page)?.into_bytes()),
+            Form::Pdf => (format!("{read}.pdf"), paper.document(self.lang).pdf(paper.time())?),
+            Form::Csv => (format!("{stem}.csv"), paper.csv().into_bytes()),
+            Form::Json => (format!("{stem}.json"), paper.json()?.into_bytes()),
         })
     }
 }
