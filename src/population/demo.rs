@@ -13,6 +13,7 @@ pub fn demo_files() -> &'static [(&'static str, &'static str)] {
     &[
         ("pipelines/demo.toml", include_str!("../../pipelines/demo.toml")),
         ("pipelines/bench.toml", include_str!("../../pipelines/bench.toml")),
+        ("pipelines/cover-accident.toml", include_str!("../../pipelines/cover-accident.toml")),
         ("pipelines/rewards.toml", include_str!("../../pipelines/rewards.toml")),
         ("schemas/demo/patients.toml", include_str!("../../schemas/demo/patients.toml")),
         ("schemas/demo/patients.json", include_str!("../../schemas/demo/patients.json")),
