@@ -3,11 +3,14 @@
 //! Comes in: arguments. Goes out: results on stdout, progress and errors on stderr, an exit code.
 //! Never: a cell's value in an error, or a decision; a face asks an act.
 
+pub mod approve;
 pub mod audit;
 pub mod completions;
 pub mod consent;
+pub mod cover;
 pub mod credential;
 pub mod dataset;
+mod delivery;
 pub mod demo;
 pub mod doctor;
 pub mod explain;
@@ -33,6 +36,7 @@ pub mod rejects;
 pub mod settle;
 pub mod sponsor;
 pub mod statement;
+pub mod transfer;
 pub mod value;
 pub mod verify;
 pub mod view;
@@ -120,6 +124,8 @@ pub enum Command {
     Dataset(dataset::Args),
     /// Open, fund and show pools, and write their books
     Pool(pool::Args),
+    /// Open, fund and run policies that pay when records show an event
+    Cover(cover::Args),
     /// Take goods into a pool, and give them by what contributors earned
     Goods(goods::Args),
     /// List, show, redeem and end the vouchers that goods are handed out for
@@ -138,8 +144,16 @@ pub enum Command {
     Statement(statement::Args),
     /// Say why a contributor gets this amount, step by step
     Explain(explain::Args),
-    /// Issue and check researchers' passes
+    /// Passes of researchers, licences of institutions and practitioners
     Credential(credential::Args),
+    /// Send a patient's record to another institution once they approve, and receive theirs
+    Transfer(transfer::Args),
+    /// Approve that your record goes to another institution: see what goes where and why, then sign
+    Approve(approve::ApproveArgs),
+    /// Decline a transfer of your record
+    Decline(approve::DeclineArgs),
+    /// Take back your approval of a transfer, until the record is on its way
+    Revoke(approve::RevokeArgs),
     /// Ask one SELECT: aggregates over at least 11 people leave, rounded, and recorded
     Query(query::Args),
     /// Write the public pages, and the steward's run reports, from what is recorded
@@ -288,6 +302,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Quality(args) => quality::run(&args, context),
         Command::Dataset(args) => dataset::run(&args, context),
         Command::Pool(args) => pool::run(&args, context),
+        Command::Cover(args) => cover::run(&args, context),
         Command::Goods(args) => goods::run(&args, context),
         Command::Voucher(args) => voucher::run(&args, context),
         Command::Payee(args) => payee::run(&args, context),
@@ -298,6 +313,10 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Statement(args) => statement::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Credential(args) => credential::run(args, context),
+        Command::Transfer(args) => transfer::run(&args, context),
+        Command::Approve(args) => approve::approve(&args, context),
+        Command::Decline(args) => approve::decline(&args, context),
+        Command::Revoke(args) => approve::revoke(&args, context),
         Command::Query(args) => query::run(args, context),
         Command::Publish(args) => publish::run(&args, context),
         Command::Ledger(args) => ledger::run(&args, context),

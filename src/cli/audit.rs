@@ -19,6 +19,7 @@ Examples:
   almoner audit
   almoner audit diabetes-2026
   almoner audit recompute diabetes-2026
+  almoner audit --partner lake-county/site/ledger
   almoner audit --out audit/ --format json
   almoner audit diabetes-2026 --as html,pdf,json,csv --out audit/
   almoner audit diabetes-2026 --as html --out audit/ --from 2026-10-01 --until 2026-12-31 \\
@@ -38,6 +39,10 @@ pub struct Args {
     /// Write audit.html and audit.json into this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The `ledger` folder of a partner of transfers: each entry that names one of the other's must name
+    /// one that is there; may be given again
+    #[arg(long, value_name = "LEDGER")]
+    partner: Vec<String>,
     /// Leave the public page as it is
     #[arg(long)]
     no_publish: bool,
@@ -57,7 +62,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     }
     let pool = args.pool.as_deref().map(pool_id).transpose()?;
     let (site, keys) = address(&context.global)?;
-    let files = Files::open(&site, &keys)?;
+    let files = Files::open(&site, &keys)?.beside(&args.partner)?;
     let bar = context.bar("audit");
     let audited = files.audit(instant(&context.global)?, pool.as_ref(), &bar)?;
     drop(bar);

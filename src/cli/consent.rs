@@ -407,12 +407,11 @@ fn outcome_table(outcome: &act::Outcome) -> Table {
 
 fn purposes(texts: &[String]) -> Result<Vec<Purpose>, Failure> {
     let read = texts.iter().map(|text| Purpose::named(text)).collect::<Result<Vec<_>, _>>();
-    read.ok().filter(|purposes| purposes.iter().all(|purpose| purpose.term().is_some())).ok_or_else(
-        || {
-            Failure::new(Kind::Usage, "`--purpose` holds no DUO code or shorthand")
-                .hint("HMB is DUO:0000006, health, medical or biomedical research")
-        },
-    )
+    read.ok().filter(|purposes| purposes.iter().all(Purpose::is_known)).ok_or_else(|| {
+        Failure::new(Kind::Usage, "`--purpose` holds no DUO code or shorthand").hint(
+            "HMB is DUO:0000006, health, medical or biomedical research; HL7:HPAYMT is payment",
+        )
+    })
 }
 
 fn terms(

@@ -1,30 +1,35 @@
-//! `almoner credential`: issue a researcher's pass, and check one.
+//! `almoner credential`: who may ask, and who may contribute.
+//!
+//! Comes in: passes, credentials, status lists, decisions on licences. Goes out: what they are worth, and
+//! what was recorded. Never: an identifier of a practitioner that was not asked for.
 
-use std::{
-    fs,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+mod licence;
+mod pass;
+mod show;
+mod trust;
+
+use std::{fs, path::PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
 
-use super::{Context, Failure, Kind, Table};
-use crate::{
-    credential::{Pass, PassRequest},
-    instant::Instant,
-    party::{InstitutionId, ResearcherId},
-    pipeline::pass,
-    purpose::{Claims, Purpose},
-};
+use super::{Context, Failure, Kind, delivery};
+use crate::{credential::is_token, instant::Instant};
 
-/// Issue and check researchers' passes
+/// Passes of researchers, licences of institutions and practitioners
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
-    almoner credential issue --researcher ada --dataset diabetes --purpose DUO:0000006 \
-    --expires 2027-01-01 --out ada.pass\n  \
-    almoner credential verify ada.pass")]
+#[command(after_help = "\
+A researcher asks with a pass. Once the site trusts an issuer of licences, an institution sends
+records, asks and exchanges parcels only while its licence stands. What issuers decide comes as
+W3C Verifiable Credentials 2.0 (vc+jwt, EdDSA) and as Bitstring Status Lists; a site may also
+issue licences itself.
+
+Examples:
+  almoner credential issue --researcher ada --dataset diabetes --purpose DUO:0000006 \\
+    --expires 2027-01-01 --out ada.pass
+  almoner credential trust add board.example/ledger/licences --vkey VKEY
+  almoner credential licence import from-the-board.jwt
+  almoner credential status north-shore --at 2026-03-15
+  almoner credential verify FILE")]
 pub struct Args {
     #[command(subcommand)]
     act: Act,
@@ -32,139 +37,87 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Write a signed pass, from the run's instant on
-    Issue(Issue),
-    /// Say what a pass allows, and whether it stands now
+    /// Write a researcher's signed pass, from the run's instant on
+    #[command(after_help = "\
+Example:
+  almoner credential issue --researcher ada --dataset diabetes --purpose DUO:0000006 \\
+    --expires 2027-01-01 --out ada.pass")]
+    Issue(pass::Issue),
+    /// Say what a pass, a licence's credential or a status list says, and whether it stands now
+    #[command(after_help = "\
+Which of the three it is shows by its content.
+
+Examples:
+  almoner credential verify ada.pass
+  almoner credential verify north-shore.jwt --format json")]
     Verify {
-        /// The pass
+        /// The pass, the credential or the status list
         file: PathBuf,
     },
-}
+    /// Show all that was decided on a holder's licences
+    #[command(after_help = "\
+Examples:
+  almoner credential history north-shore
+  almoner credential history npi:1234567893 --format csv")]
+    History {
+        /// An institution, or a practitioner as npi:NUMBER
+        holder: String,
+    },
+    /// Say what a holder's licences are worth now, or were at another time
+    #[command(after_help = "\
+Examples:
+  almoner credential status north-shore
+  almoner credential status north-shore --at 2026-03-15
+  almoner credential status north-shore --at 2026-03-15 --known 4
 
-#[derive(Debug, clap::Args)]
-struct Issue {
-    /// Who may ask
-    #[arg(long, value_name = "ID", value_parser = |text: &str| ResearcherId::parse(text))]
-    researcher: ResearcherId,
-    /// Where the researcher works
-    #[arg(long, value_name = "ID", value_parser = |text: &str| InstitutionId::parse(text))]
-    institution: Option<InstitutionId>,
-    /// A dataset that may be asked; may be given again
-    #[arg(long, value_name = "NAME", required = true)]
-    dataset: Vec<String>,
-    /// What for, a DUO code; may be given again
-    #[arg(long, value_name = "DUO", required = true, value_parser = Purpose::parse)]
-    purpose: Vec<Purpose>,
-    /// What the steward was shown of the study; may be given again: organisation=non-profit,
-    /// commercial=no, country=DE, ethics=ID, project=ID, research=TYPE, methods=no, genetic=yes,
-    /// clinical=no, accepts=publication|collaboration|return|moratorium|no-ancestry
-    #[arg(long = "claim", value_name = "NAME=VALUE")]
-    claims: Vec<String>,
-    /// When it ends, a date or an RFC 3339 instant; exclusive
-    #[arg(long, value_name = "WHEN", value_parser = Instant::parse)]
-    expires: Instant,
-    /// Where to write it; an existing file is left alone
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+The last one says it as the site knew it after commit 4 of licences.")]
+    Status {
+        /// An institution, or a practitioner as npi:NUMBER
+        holder: String,
+        /// When, a date or an RFC 3339 instant [default: now]
+        #[arg(long, value_name = "WHEN", value_parser = Instant::parse)]
+        at: Option<Instant>,
+        /// As the site knew it after this commit of licences
+        #[arg(long, value_name = "COMMIT")]
+        known: Option<u64>,
+    },
+    /// Show the states of all licences: institutions by name, practitioners by number
+    #[command(after_help = "\
+`almoner publish` writes the same as public/licences.html and licences.json.
+
+Example:
+  almoner credential show --format json")]
+    Show,
+    /// Revoke a licence that this site issued; the same as `licence revoke`
+    Revoke(licence::Taken),
+    /// Decide on licences that this site issues; take those of others
+    Licence(licence::Args),
+    /// Say whose licences count
+    Trust(trust::Args),
+    /// This site's own key for licences
+    Issuer(trust::IssuerArgs),
+    SignDelivery(delivery::Args),
 }
 
 /// Runs the command.
 pub(super) fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
-    let site = context.site()?;
     match args.act {
-        Act::Issue(issue) => {
-            let claims = claims(&issue.claims)?;
-            let request = PassRequest {
-                claims,
-                researcher: issue.researcher,
-                institution: issue.institution,
-                datasets: issue.dataset.into_iter().collect(),
-                purposes: issue.purpose.into_iter().collect(),
-                expires: issue.expires,
-            };
-            let (pass, note) = pass::issue(&site, request)?;
-            create(&issue.out, &note)?;
-            show(&pass, context)?;
-            writeln!(context.err, "written to {}", issue.out.display())?;
-            Ok(())
-        }
-        Act::Verify { file } => {
-            let note = fs::read_to_string(&file).map_err(|error| {
-                Failure::new(Kind::Usage, format!("`{}` cannot be read: {error}", file.display()))
-            })?;
-            let pass = pass::verify(&site, &note)?;
-            show(&pass, context)?;
-            writeln!(context.err, "signed by this site's steward, and stands now")?;
-            Ok(())
-        }
+        Act::Issue(issue) => pass::issue(issue, context),
+        Act::Verify { file } => verify(&file, context),
+        Act::History { holder } => show::history(&holder, context),
+        Act::Status { holder, at, known } => show::status(&holder, at, known, context),
+        Act::Show => show::all(context),
+        Act::Revoke(taken) => licence::revoke(&taken, context),
+        Act::Licence(args) => licence::run(args, context),
+        Act::Trust(args) => trust::run(args, context),
+        Act::Issuer(args) => trust::issuer(&args, context),
+        Act::SignDelivery(args) => delivery::run(&args, context),
     }
 }
 
-/// Reads claims; one that does not fit is named by its place, not by its value.
-fn claims(texts: &[String]) -> Result<Claims, Failure> {
-    let mut claims = Claims::default();
-    for (at, text) in (1..).zip(texts) {
-        let fault = |reason: String| {
-            Failure::new(Kind::Usage, format!("`--claim` number {at} {reason}"))
-                .hint("such as --claim country=DE --claim accepts=publication")
-        };
-        let (name, value) =
-            text.split_once('=').ok_or_else(|| fault("is no NAME=VALUE".to_owned()))?;
-        match claims.take(name, value) {
-            Some(taken) => taken.map_err(|error| fault(error.to_string()))?,
-            None => return Err(fault("has a name that no claim has".to_owned())),
-        }
-    }
-    Ok(claims)
-}
-
-/// A pass is what its bearer has: nobody else on the machine may read it.
-fn create(file: &Path, note: &str) -> Result<(), Failure> {
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .and_then(|mut opened| opened.write_all(note.as_bytes()));
-    written.map_err(|error| {
-        Failure::new(Kind::Usage, format!("`{}` cannot be written: {error}", file.display()))
-    })
-}
-
-fn show(pass: &Pass, context: &mut Context<'_>) -> Result<(), Failure> {
-    let request = pass.request();
-    let purposes: Vec<&str> = request.purposes.iter().map(Purpose::as_str).collect();
-    let datasets: Vec<&str> = request.datasets.iter().map(String::as_str).collect();
-    let institution = request.institution.as_ref().map(ToString::to_string);
-    let mut table = Table::new(["pass", "what it says"]);
-    table.row(["id".to_owned(), pass.id().to_owned()]);
-    table.row(["researcher".to_owned(), request.researcher.to_string()]);
-    table.row(["institution".to_owned(), institution.clone().unwrap_or_default()]);
-    table.row(["datasets".to_owned(), datasets.join(" ")]);
-    table.row(["purposes".to_owned(), purposes.join(" ")]);
-    for (name, value) in request.claims.lines() {
-        table.row([name.to_owned(), value]);
-    }
-    table.row(["from".to_owned(), pass.issued().to_string()]);
-    table.row(["until".to_owned(), request.expires.to_string()]);
-    let json = json!({
-        "id": pass.id(),
-        "researcher": request.researcher,
-        "institution": institution,
-        "datasets": datasets,
-        "purposes": purposes,
-        "claims": request.claims,
-        "issued": pass.issued(),
-        "expires": request.expires,
-    });
-    Ok(table.write(context.global.format, &json, context.out)?)
-}
-
-impl From<pass::Error> for Failure {
-    fn from(error: pass::Error) -> Self {
-        match error {
-            pass::Error::Site(error) => error.into(),
-            pass::Error::Pass(error) => error.into(),
-        }
-    }
+fn verify(file: &std::path::Path, context: &mut Context<'_>) -> Result<(), Failure> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        Failure::new(Kind::Usage, format!("`{}` cannot be read: {error}", file.display()))
+    })?;
+    if is_token(&text) { show::verify(&text, context) } else { pass::verify(&text, context) }
 }

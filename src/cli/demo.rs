@@ -2,6 +2,9 @@
 //! the other commands call.
 
 mod account;
+mod cover;
+mod handover;
+mod licences;
 mod money;
 mod story;
 

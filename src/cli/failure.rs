@@ -192,7 +192,7 @@ impl From<crate::pipeline::fund::Error> for Failure {
         use crate::pipeline::fund::Error as E;
         let (kind, hint) = match error {
             E::Site(error) => return error.into(),
-            E::Pool(_) => {
+            E::Pool(_) | E::Cover(_) => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
             E::Rules { .. } | E::Amount(_) => (Kind::Usage, None),
@@ -200,6 +200,7 @@ impl From<crate::pipeline::fund::Error> for Failure {
             E::Unknown(_) => {
                 (Kind::Usage, Some("`almoner pool show` lists the pools of this site"))
             }
+            E::IsPolicy(_) => (Kind::Refused, Some("give the pool another name")),
             E::OtherRules(_) => (Kind::Refused, Some("a pool keeps its rules; open another one")),
             E::Matches(_) => (Kind::Refused, Some("settle the pools that it gives to")),
             E::OtherPayment { .. } => {

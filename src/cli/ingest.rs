@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Failure, Kind, Table};
-use crate::pipeline::{
-    ingest::{self, Ingested, Outcome},
-    spec::Spec,
+use super::{Context, Failure, Kind, Table, cover};
+use crate::{
+    pipeline::{
+        cover::Paid,
+        ingest::{self, Ingested, Outcome},
+        spec::Spec,
+    },
+    report::{LeftLine, RunReport},
 };
 
 /// Run a pipeline: read, conform, admit, de-identify, release, record
@@ -35,6 +39,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     show(&done, context)
 }
 
+/// The report of a run, and what the policies that its pipeline names came to.
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a RunReport,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    covers: &'a [Paid],
+}
+
 fn show(done: &Ingested, context: &mut Context<'_>) -> Result<(), Failure> {
     let version = &done.version;
     let name = format!("{}@{}", version.dataset, version.version);
@@ -58,13 +71,21 @@ fn show(done: &Ingested, context: &mut Context<'_>) -> Result<(), Failure> {
             line.released.to_string(),
         ]);
     }
-    table.write(context.global.format, &done.report, context.out)?;
+    let told = Told { report: &done.report, covers: &done.covers };
+    table.write(context.global.format, &told, context.out)?;
     match done.outcome {
         Outcome::New => writeln!(context.err, "{name} made by run {}", done.run)?,
         Outcome::Unchanged => {
             writeln!(context.err, "{name} was made of the same inputs before; nothing new")?;
         }
         Outcome::Dry => writeln!(context.err, "{name} would be made; nothing was written")?,
+    }
+    for line in &done.report.files_left {
+        let LeftLine { institution, file, reason } = line;
+        writeln!(context.err, "not taken: {file} of {institution}: {reason}")?;
+    }
+    for paid in &done.covers {
+        writeln!(context.err, "{}", cover::told(paid))?;
     }
     if version.counts.rejected > 0 && done.outcome == Outcome::New {
         writeln!(
@@ -107,6 +128,7 @@ impl From<ingest::Error> for Failure {
             E::Site(error) => error.into(),
             E::Store(error) => error.into(),
             E::Lake(error) => error.into(),
+            E::Cover(error) => (*error).into(),
             E::Leak { pipeline, faults } => {
                 let reports = faults.into_iter().map(miette::Report::new).collect();
                 let text = format!("pipeline `{pipeline}` would let an identifier leave");
@@ -129,8 +151,14 @@ impl From<ingest::Error> for Failure {
             }
             E::Empty { .. } => Self::new(Kind::Refused, error)
                 .hint("import consents first: almoner consent import FILE"),
+            E::Untaken { .. } => Self::new(Kind::Refused, error).hint(
+                "an institution signs what it delivers: almoner credential sign-delivery; how its \
+                 licence stood: almoner credential history",
+            ),
+            E::Notes { .. } => Self::new(Kind::Usage, error),
             E::Source(_) | E::Conform(_) => Self::new(Kind::Invalid, error),
             E::Consent(_)
+            | E::Licences(_)
             | E::Linkage(_)
             | E::Deid(_)
             | E::Record(_)

@@ -1,6 +1,6 @@
 //! `almoner payout`: order the bank to pay, take its answer, show how payouts stand.
 //!
-//! Comes in: a settled period, a debtor's file, the bank's files. Goes out: counts and sums, and the file
+//! Comes in: a period of a pool or policy, a debtor's file, the bank's files. Goes out: counts and sums, and the file
 //! for the bank, readable by its owner alone. Never: a payee or an account on the terminal.
 
 use std::{
@@ -17,12 +17,11 @@ use super::{
     pool::{pool_id, usage},
 };
 use crate::{
+    bank::PayoutsError,
+    cover::CoverError,
     instant::Date,
     money::Currency,
-    pipeline::{
-        fund,
-        payout::{self as act, AnswerForm, Debtor, Finding, Rate, Terms, Version},
-    },
+    pipeline::payout::{self as act, AnswerForm, Debtor, Finding, Rate, Terms, Version},
     reward::Period,
 };
 
@@ -38,7 +37,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Order what a settled period owes, with what earlier ones still owe: ISO 20022 pain.001
+    /// Order what a period owes, with what earlier ones still owe: ISO 20022 pain.001
     #[command(after_help = "\
 The debtor's file is TOML: name, iban and, where the bank wants it, bic. What is on its way is never \
 ordered again: the same command twice gives the same file. Payees without an account wait for the next \
@@ -47,6 +46,7 @@ order; what the bank returned is in it, under another id.
 Examples:
   almoner payout export diabetes-2026 2026-Q4 --debtor debtor.toml --out order.xml
   almoner payout export diabetes-2026 2026-Q4 --debtor debtor.toml --xml pain.001.001.03
+  almoner payout export gestational-diabetes-2026 2026-11 --debtor insurer.toml --out order.xml
   almoner payout export diabetes-2026 2026-Q4 --debtor debtor.toml --currency USD --rate 1.0837 \\
       --rate-source ECB --rate-date 2027-01-04")]
     Export(ExportArgs),
@@ -70,9 +70,9 @@ Examples:
 
 #[derive(Debug, clap::Args)]
 struct ExportArgs {
-    /// The pool
+    /// The pool, or the policy of a cover
     pool: String,
-    /// The settled period
+    /// The settled period; of a policy, the period of its evaluations
     period: String,
     /// Whose account pays: TOML with name, iban, bic
     #[arg(long, value_name = "FILE")]
@@ -102,7 +102,7 @@ struct ExportArgs {
 
 #[derive(Debug, clap::Args)]
 struct SettleArgs {
-    /// The pool
+    /// The pool, or the policy of a cover
     pool: String,
     /// Of orders of one period alone
     period: Option<String>,
@@ -116,7 +116,7 @@ struct SettleArgs {
 
 #[derive(Debug, clap::Args)]
 struct ShowArgs {
-    /// The pool [default: all]
+    /// The pool, or the policy of a cover [default: all]
     pool: Option<String>,
 }
 
@@ -286,17 +286,14 @@ fn settle(args: &SettleArgs, context: &mut Context<'_>) -> Result<(), Failure> {
 
 fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = context.site()?;
-    let known = fund::pools(&site)?;
-    let pools = match &args.pool {
-        None => known.into_keys().collect(),
-        Some(name) => {
-            let pool = pool_id(name)?;
-            if !known.contains_key(&pool) {
-                return Err(fund::Error::Unknown(pool).into());
-            }
-            vec![pool]
+    let mut pools = act::payers(&site)?;
+    if let Some(name) = &args.pool {
+        let pool = pool_id(name)?;
+        if !pools.contains(&pool) {
+            return Err(act::Error::Unknown(pool).into());
         }
-    };
+        pools = vec![pool];
+    }
     let orders = act::orders(&site, &pools)?;
     let mut table = Table::new([
         "commit",
@@ -351,9 +348,15 @@ impl From<act::Error> for Failure {
             E::Fund(error) => error.into(),
             E::Settle(error) => error.into(),
             E::Payee(error) => crate::pipeline::payee::Error::from(error).into(),
-            E::Payouts(crate::bank::PayoutsError::Store(error)) => error.into(),
-            error @ E::Payouts(_) => Self::new(Kind::Integrity, error).hint(changed),
+            E::Payouts(PayoutsError::Store(error)) | E::Cover(CoverError::Store(error)) => {
+                error.into()
+            }
+            error @ (E::Payouts(_) | E::Cover(_)) => {
+                Self::new(Kind::Integrity, error).hint(changed)
+            }
             error @ E::Order(_) => Self::new(Kind::Invalid, error),
+            error @ E::Unknown(_) => Self::new(Kind::Usage, error)
+                .hint("`almoner pool show` and `almoner cover show` list them"),
             error @ E::NotSettled { .. } => {
                 Self::new(Kind::Usage, error).hint("`almoner pool show` lists the settled periods")
             }
@@ -362,7 +365,9 @@ impl From<act::Error> for Failure {
             error @ E::Rate => Self::new(Kind::Usage, error),
             error @ E::Answer(_) => Self::new(Kind::Invalid, error)
                 .hint("nothing was taken of it; `almoner payout settle --help` has the forms"),
-            error @ (E::Exchange(_) | E::Money(_) | E::Write(_)) => Self::new(Kind::Failed, error),
+            error @ (E::Exchange(_) | E::Journal(_) | E::Money(_) | E::Write(_)) => {
+                Self::new(Kind::Failed, error)
+            }
         }
     }
 }

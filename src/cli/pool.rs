@@ -3,7 +3,7 @@
 //! Comes in: rules, a payment, or a question. Goes out: what was done, or how a pool stands.
 //! Never: an amount that was guessed from a number with the wrong decimals.
 
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf};
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -135,18 +135,41 @@ struct ShowArgs {
 struct JournalArgs {
     /// The pool
     name: String,
+    #[command(flatten)]
+    books: Books,
+}
+
+/// Which books, and how they are written; those of pools and of covers alike.
+#[derive(Debug, clap::Args)]
+pub(super) struct Books {
     /// How it is written
     #[arg(long = "as", value_enum, default_value_t = Dialect::Hledger, value_name = "DIALECT")]
     dialect: Dialect,
-    /// An account a payment, numbered as the lines of the settlement; for the vault's own eyes
+    /// An account a payment, numbered as the lines that owe it; for the vault's own eyes
     #[arg(long)]
-    private: bool,
+    pub(super) private: bool,
     /// The first day; what came before it is one transaction of opening balances
     #[arg(long, value_name = "DATE")]
     from: Option<String>,
     /// The last day
     #[arg(long, value_name = "DATE")]
     until: Option<String>,
+}
+
+impl Books {
+    /// Writes a journal.
+    pub(super) fn write(&self, journal: &Journal, out: &mut dyn Write) -> Result<(), Failure> {
+        let failed = |e| Failure::new(Kind::Failed, e);
+        let date = |option: &str, text: &Option<String>| {
+            let day = text.as_ref().map(|text| text.parse::<Date>());
+            day.transpose().map_err(|_| {
+                Failure::new(Kind::Usage, format!("`{option}`: not a day")).hint("write 2026-12-31")
+            })
+        };
+        let (from, to) = (date("--from", &self.from)?, date("--until", &self.until)?);
+        let text = journal.between(from, to).and_then(|journal| journal.write(self.dialect));
+        Ok(out.write_all(text.map_err(failed)?.as_bytes())?)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -266,20 +289,10 @@ fn show(args: &ShowArgs, context: &mut Context<'_>) -> Result<(), Failure> {
 fn journal(args: &JournalArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = context.site()?;
     let pool = one(&site, &pool_id(&args.name)?)?;
-    let failed = |e| Failure::new(Kind::Failed, e);
-    let lines = if args.private { Some(statement::lines(&site, &pool)?) } else { None };
-    let movements = payout::movements(&site, &pool)?;
-    let date = |option: &str, text: &Option<String>| {
-        let day = text.as_ref().map(|text| text.parse::<Date>());
-        day.transpose().map_err(|_| {
-            Failure::new(Kind::Usage, format!("`{option}`: not a day")).hint("write 2026-12-31")
-        })
-    };
-    let (from, to) = (date("--from", &args.from)?, date("--until", &args.until)?);
+    let lines = if args.books.private { Some(statement::lines(&site, &pool)?) } else { None };
+    let movements = payout::movements(&site, pool.id())?;
     let journal = Journal::of(&pool, lines.as_ref(), &movements);
-    let journal = journal.and_then(|journal| journal.between(from, to));
-    let text = journal.and_then(|journal| journal.write(args.dialect)).map_err(failed)?;
-    Ok(context.out.write_all(text.as_bytes())?)
+    args.books.write(&journal.map_err(|e| Failure::new(Kind::Failed, e))?, context.out)
 }
 
 fn giving(args: &GivingArgs, context: &mut Context<'_>) -> Result<(), Failure> {

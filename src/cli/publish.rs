@@ -34,6 +34,7 @@ impl From<publish::Error> for Failure {
             E::Query(error) => error.into(),
             E::Sponsor(error) => (*error).into(),
             E::Statement(error) => error.into(),
+            E::Licence(error) => error.into(),
             E::Consent(_) => Self::new(Kind::Failed, error),
             E::Entry(_) | E::Format { .. } => Self::new(Kind::Integrity, error)
                 .hint("run `almoner verify --deep`, which names what has changed"),

@@ -7,7 +7,10 @@ use serde_json::json;
 use super::{Context, Failure, Format, Kind, Table};
 use crate::{
     credential::Error as PassError,
-    pipeline::query::{self, Answered, Question},
+    pipeline::{
+        query::{self, Answered, Question},
+        standing,
+    },
     purpose::{Effect, Purpose},
     query::{Error as QueryError, Limits},
 };
@@ -161,12 +164,26 @@ impl From<PassError> for Failure {
     }
 }
 
+impl From<standing::Error> for Failure {
+    fn from(error: standing::Error) -> Self {
+        let hint = match &error {
+            standing::Error::Licences(_) => return Self::new(Kind::Failed, error),
+            standing::Error::Unnamed => "have a pass issued with --institution ID",
+            standing::Error::Unlicensed { .. } => {
+                "how the institution's licence stood, day by day: almoner credential history"
+            }
+        };
+        Self::new(Kind::Refused, error).hint(hint)
+    }
+}
+
 impl From<query::Error> for Failure {
     fn from(error: query::Error) -> Self {
         use query::Error as E;
         match error {
             E::Site(error) => error.into(),
             E::Pass(error) => error.into(),
+            E::Standing(error) => error.into(),
             E::Lake(error) => error.into(),
             E::Query(error) => failure(error),
             E::NotConsented { .. } => Self::new(Kind::Refused, error).hint(

@@ -1,30 +1,36 @@
-//! `almoner statement`: what a contributor earned, why, and how to check it.
+//! `almoner statement`: what a contributor earned, what covers paid them, why, and how to check it.
 //!
 //! Comes in: a person, or all. Goes out: statements on stdout, or files in a folder.
 //! Never: two people's statements in one file, or a person's id in a file's name.
 
 use std::{io::Write, path::PathBuf};
 
+use serde::Serialize;
+
 use super::{
     Context, Failure, Format, Kind, Table,
     pool::{pool_id, usage},
 };
 use crate::{
+    bank::PayoutsError,
+    cover::CoverError,
+    payee,
     pipeline::{
         linkage,
         statement::{self, Files, Form, Selection, Written},
     },
-    report::{Block, Document, Lang, StatementPage, statement_csv},
+    report::{Block, CoverPage, Document, Lang, StatementPage, cover_csv, statement_csv},
     reward::Period,
     site::Site,
 };
 
-/// State what a contributor earned, why, and how to check it
+/// State what a contributor earned, what covers paid them, why, and how to check it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   almoner statement p-117
   almoner statement p-117 --pool diabetes-2026 --period 2026-Q4 --lang de
+  almoner statement p-117 --pool gestational-diabetes-2026
   almoner statement p-117 --as pdf --out statements/
   almoner statement --all --as html,csv,json --out statements/
 
@@ -50,7 +56,7 @@ pub struct Args {
 /// Which settlements, and in which language.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
-    /// Of one pool
+    /// Of one pool, or one policy of a cover
     #[arg(long, value_name = "POOL")]
     pool: Option<String>,
     /// For one period
@@ -131,16 +137,34 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
             folder.display()
         )?);
     }
-    let found = found(&site, &selection)?;
+    let (found, covers) =
+        (statement::find(&site, &selection)?, statement::covers(&site, &selection)?);
+    some(found.len().saturating_add(covers.len()) as u64)?;
     match context.global.format {
-        Format::Table => found.iter().try_for_each(|page| show(&page.document(lang), context.out)),
-        Format::Csv => found
-            .iter()
-            .try_for_each(|page| Ok(context.out.write_all(statement_csv(page).as_bytes())?)),
+        Format::Table => {
+            let statements = found.iter().map(|page| page.document(lang));
+            let mut all = statements.chain(covers.iter().map(|page| page.document(lang)));
+            all.try_for_each(|page| show(&page, context.out))
+        }
+        Format::Csv => {
+            let statements = found.iter().map(statement_csv);
+            let mut all = statements.chain(covers.iter().map(cover_csv));
+            all.try_for_each(|csv| Ok(context.out.write_all(csv.as_bytes())?))
+        }
         Format::Json | Format::Parquet => {
-            Ok(Table::default().write(Format::Json, &found, context.out)?)
+            let statements = found.iter().map(Told::Statement);
+            let all: Vec<Told<'_>> = statements.chain(covers.iter().map(Told::Cover)).collect();
+            Ok(Table::default().write(Format::Json, &all, context.out)?)
         }
     }
+}
+
+/// What programs are told; each says its format.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
+    Statement(&'a StatementPage),
+    Cover(&'a CoverPage),
 }
 
 /// Returns the selected statements; there must be one.
@@ -154,7 +178,7 @@ fn some(count: u64) -> Result<(), Failure> {
     if count > 0 {
         return Ok(());
     }
-    Err(Failure::new(Kind::Failed, "no settlement has a line for that").hint(
+    Err(Failure::new(Kind::Failed, "no settlement and no cover has a line for that").hint(
         "`almoner pool show` lists the settled periods; a person has a line once released or paid",
     ))
 }
@@ -196,14 +220,22 @@ impl From<statement::Error> for Failure {
             E::Settle(error) => error.into(),
             E::Book(error) => error.into(),
             E::Lake(error) => error.into(),
-            E::Store(error) => error.into(),
+            E::Store(error)
+            | E::Cover(CoverError::Store(error))
+            | E::Payouts(PayoutsError::Store(error))
+            | E::Object(payee::Error::Store(error)) => error.into(),
             E::Consent(_) | E::File { .. } | E::Json(_) | E::Pdf(_) | E::Money(_) => {
                 Self::new(Kind::Failed, error)
             }
-            E::Statement(_) | E::Canonical(_) | E::Format { .. } | E::Proof { .. } => {
-                Self::new(Kind::Integrity, error)
-                    .hint("run `almoner verify --deep`, which names what has changed")
-            }
+            E::Cover(_)
+            | E::Object(_)
+            | E::Payouts(_)
+            | E::Unbooked { .. }
+            | E::Statement(_)
+            | E::Canonical(_)
+            | E::Format { .. }
+            | E::Proof { .. } => Self::new(Kind::Integrity, error)
+                .hint("run `almoner verify --deep`, which names what has changed"),
         }
     }
 }

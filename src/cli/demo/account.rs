@@ -16,6 +16,9 @@ pub(super) struct Account {
     pub(super) answered: u64,
     pub(super) refused: Vec<String>,
     pub(super) withdrawal: String,
+    pub(super) licences: String,
+    pub(super) transfer: String,
+    pub(super) cover: String,
     pub(super) settlement: Vec<String>,
     pub(super) goods: String,
     pub(super) bank: String,
@@ -155,6 +158,9 @@ impl Account {
             self.refused.join("; ")
         )?;
         writeln!(out, "withdrawal   {}", self.withdrawal)?;
+        writeln!(out, "licences     {}", self.licences)?;
+        writeln!(out, "transfer     {}", self.transfer)?;
+        writeln!(out, "cover        {}", self.cover)?;
         for (at, line) in self.settlement.iter().enumerate() {
             writeln!(out, "{:<12} {line}", if at == 0 { "settlement" } else { "" })?;
         }

@@ -30,7 +30,7 @@ const METER: &str = "glucose-meter";
 const METERS: u64 = 40;
 
 /// The commons' own account, of no bank.
-const DEBTOR: &str = "name = \"Demo Commons\"\niban = \"DE09000000000000000001\"\n";
+pub(super) const DEBTOR: &str = "name = \"Demo Commons\"\niban = \"DE09000000000000000001\"\n";
 
 /// What the bank was told, and what it said.
 #[derive(Debug, Default)]

@@ -36,7 +36,7 @@ const ORIGIN: &str = "demo.commons.example/ledger";
 const DATASET: &str = "diabetes";
 
 /// The steps of a demo, for its progress bar.
-const STEPS: u64 = 16;
+const STEPS: u64 = 21;
 
 pub(super) struct Story {
     /// The site; what is no part of a site lies in its folder `story`.
@@ -109,6 +109,9 @@ impl Story {
         let linked = linkage::run(&site, &spec, &input, false, &bar)?;
         let quality = linkage::standing(&site, &input.join("truth.csv"))?;
 
+        step("a board issues licences");
+        self.license(&site)?;
+
         step("people say where they are paid");
         self.payees(&site)?;
 
@@ -119,6 +122,9 @@ impl Story {
         step("sponsors give money and meters");
         site.set_now(day("2026-07-03T08:00:00Z")?);
         self.sponsor(&site, DATASET)?;
+
+        step("people are insured");
+        self.insure(&site)?;
 
         step("institutions contribute");
         site.set_now(day("2026-07-05T08:00:00Z")?);
@@ -147,6 +153,17 @@ impl Story {
 
         step("researchers ask again");
         self.ask(&mut site, 9, &mut asked)?;
+
+        step("a cover pays");
+        site.set_now(day("2026-09-18T08:00:00Z")?);
+        let cover = self.pay_covers(&site, &spec, &bar)?;
+
+        step("a licence is suspended");
+        let licences = self.suspend(&mut site)?;
+
+        step("a patient has a record handed over");
+        site.set_now(day("2026-09-22T08:00:00Z")?);
+        let transfer = self.hand_over(&site, &bar)?;
 
         step("the quarter is settled");
         site.set_now(day("2026-10-01T08:00:00Z")?);
@@ -186,6 +203,9 @@ impl Story {
                 second.version.version,
                 self.around.join("proofs/absence.json").display()
             ),
+            licences,
+            transfer,
+            cover,
             settlement: settlement(&settled.settled.totals).to_vec(),
             goods,
             bank: banked.told(),
@@ -271,7 +291,7 @@ impl Story {
         Ok(())
     }
 
-    fn request(&self, purpose: &str) -> Result<PassRequest, Failure> {
+    pub(super) fn request(&self, purpose: &str) -> Result<PassRequest, Failure> {
         let researcher = population::researchers(self.population.seed(), 1).into_iter().next();
         let researcher = researcher.ok_or_else(|| bug("no researcher"))?;
         Ok(PassRequest {
