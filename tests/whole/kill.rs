@@ -21,9 +21,14 @@ use super::{
 const KILLS: usize = 55;
 
 /// `SplitMix64`: the same moments for the same seed.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
+    /// Begins at a seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -33,18 +38,18 @@ impl Dice {
     }
 
     /// Returns a moment below `span`.
-    fn moment(&mut self, span: Duration) -> Duration {
+    pub(crate) fn moment(&mut self, span: Duration) -> Duration {
         let micros = u64::try_from(span.as_micros()).unwrap().max(1);
         Duration::from_micros(self.roll() % micros)
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let chosen = std::env::var_os("ALMONER_KILL_SEED");
     chosen.and_then(|s| s.to_str()?.parse().ok()).unwrap_or(20_261_122)
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -91,7 +96,7 @@ fn kill_and_run_again(base: &Commons, name: &str, arguments: &[&str], undisturbe
     let expected = state(&undisturbed.path("site"));
     let seed = seed();
     println!("kill: {name}: seed {seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
 
     // How long the command runs, so that the moments spread over all of it.
     let trial = Commons::new(&format!("kill/{name}-trial"));
