@@ -66,6 +66,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("fluent_bundle", &["report/messages"]),
     ("unic_langid", &["report/messages"]),
     ("hpke", &["transfer"]),
+    ("aho_corasick", &["deid"]),
+    ("regex", &["deid"]),
+    ("fpe", &["deid"]),
+    ("aes", &["deid"]),
+    ("statrs", &["deid"]),
     ("rand", &["population"]),
     ("rand_chacha", &["population"]),
 ];
