@@ -5,10 +5,12 @@
 
 mod cell;
 mod conform;
+mod hierarchy;
 mod kernel;
 mod keys;
 mod read;
 mod reject;
+mod scrub;
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -21,8 +23,10 @@ use arrow::{
 use serde::{Deserialize, Serialize};
 
 pub use conform::{Error, conform};
+pub use hierarchy::{CodeSystem, DatePart, First, HierarchyRule, HierarchySpec};
 pub use keys::{Broken, KeySet, ReferenceSet, Screen, check_references};
 pub use reject::{Reject, Rule, rejects_batch};
+pub use scrub::{ScrubDates, ScrubSpec, WordList};
 
 use crate::digest::Sha3Digest;
 
@@ -125,11 +129,71 @@ pub enum KernelSpec {
         /// How many characters stay.
         length: usize,
     },
+    /// Told less exactly by a hierarchy, to the level that the search over all rows finds.
+    Hierarchy(HierarchySpec),
+    /// Numbers as the mean of a group of at least `k` people whose rows lie near each other (MDAV).
+    Microaggregate {
+        /// The least number of people in a group.
+        k: u32,
+        /// Columns of one table with the same group are grouped together.
+        group: String,
+    },
+    /// Numbers with random noise added, the same for the same value of the same person each time.
+    Noise {
+        /// The noise's scale as decimal text: b of `laplace`, the standard deviation of `normal`.
+        scale: String,
+        /// How the noise is distributed.
+        #[serde(default)]
+        distribution: Distribution,
+    },
+    /// Codes, some of them changed at random to another of the column's codes (PRAM).
+    Pram {
+        /// How likely a code stays, as decimal text: `0.8`.
+        keep: String,
+    },
+    /// Numbers that changed places with others of near rank.
+    RankSwap {
+        /// How far a rank may move, as a share of all ranks: `0.05`.
+        window: String,
+        /// The percentile from which values are coded first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        top: Option<String>,
+        /// The percentile to which values are coded first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bottom: Option<String>,
+    },
     /// Numbers to the nearest multiple, half away from zero.
     Round {
         /// The multiple, as decimal text: `0.5`, `10`.
         to: String,
     },
+    /// Free text with everything taken out that no list of harmless words and shapes holds.
+    Scrub(ScrubSpec),
+    /// An id of the same shape under the release's key (FF1): digits stay digits, letters letters.
+    Surrogate {
+        /// The domain, such as `encounter`, so that equal ids of one domain meet across tables.
+        domain: String,
+    },
+    /// Numbers whose ends show the value at which they begin.
+    TopBottom {
+        /// The percentile from which values are one, as decimal text: `0.99`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        top: Option<String>,
+        /// The percentile up to which values are one: `0.01`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bottom: Option<String>,
+    },
+}
+
+/// How noise is distributed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// Two exponentials back to back: a sharp peak at zero, long tails.
+    #[default]
+    Laplace,
+    /// The bell.
+    Normal,
 }
 
 fn top_age() -> u32 {

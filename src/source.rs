@@ -89,11 +89,14 @@ pub struct Options {
     pub record_bytes_max: usize,
     /// The only columns wanted; `None` takes all.
     pub columns: Option<Vec<String>>,
+    /// What stands between the cells of CSV. A file with another separator than a comma is read
+    /// whole, by [`read_all`].
+    pub separator: u8,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_rows: 1 << 16, record_bytes_max: 1 << 20, columns: None }
+        Self { batch_rows: 1 << 16, record_bytes_max: 1 << 20, columns: None, separator: b',' }
     }
 }
 

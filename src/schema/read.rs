@@ -163,6 +163,10 @@ fn format(sheet: &Sheet<'_>, text: Option<Text>) -> Option<String> {
     Some(text.value)
 }
 
+/// What to do with a column that nobody classified.
+const UNCLASSIFIED: &str = "say what it is to the person, or give it the role `drop`: what nobody \
+    classified may be any number, characteristic or code of one person, 45 CFR 164.514(b)(2)(i)(R)";
+
 /// Where a column's members stand, for faults found later.
 struct Places {
     name: Range<usize>,
@@ -177,7 +181,10 @@ fn read_column(
 ) -> Option<(Column, Places)> {
     let name = members.text_needed("name");
     let kind = members.choice_needed("type", TYPES);
-    let role = members.choice_needed("role", ROLES);
+    if !members.has("role") {
+        sheet.fault_hint(members.span(), "this column lacks `role`", UNCLASSIFIED);
+    }
+    let role = members.choice("role", ROLES);
     let released = members.text("as");
     let required = members.flag("required");
     let deid = members.table("deid").and_then(|table| kernel::read(table, kind));

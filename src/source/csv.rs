@@ -1,4 +1,5 @@
-//! CSV after RFC 4180: a header, quoted cells with `""` and line ends within, LF or CRLF.
+//! CSV after RFC 4180: a header, quoted cells with `""` and line ends within, LF or CRLF. Between cells
+//! stands a comma, or the byte that was asked for.
 //!
 //! Comes in: a part of a file. Goes out: raw batches. Never: a guess; a row with a cell too many,
 //! text after a closing quote, or bytes that are not UTF-8 is a fault of that row alone.
@@ -32,7 +33,7 @@ pub(super) fn read(
         return Err(Error::Changed { file: file.to_owned(), now: size, then: part.file_bytes() });
     }
     let mut window = Window::new(Content::whole(file, opened, compression)?);
-    let (header, header_lines) = read_header(&mut window)?;
+    let (header, header_lines) = read_header(&mut window, options.separator)?;
     let mut line = header_lines + 1;
     if !part.is_whole() && compression == Compression::Plain {
         let (opened, _, _) = open(file, super::Format::Csv)?;
@@ -43,7 +44,7 @@ pub(super) fn read(
 }
 
 /// Reads the names of the columns, and how many lines they and the blank lines before them take.
-fn read_header(window: &mut Window) -> Result<(Vec<Arc<str>>, u64), Error> {
+fn read_header(window: &mut Window, separator: u8) -> Result<(Vec<Arc<str>>, u64), Error> {
     let error = |window: &Window, reason: String| {
         Err(Error::Header { file: window.content().file().to_owned(), reason })
     };
@@ -59,7 +60,7 @@ fn read_header(window: &mut Window) -> Result<(Vec<Arc<str>>, u64), Error> {
                 window.use_up(BOM.len());
             }
         }
-        let record = scan(window.bytes(), window.is_done(), &mut cells);
+        let record = scan(window.bytes(), window.is_done(), separator, &mut cells);
         match record {
             None if window.is_done() && window.bytes().is_empty() => {
                 return Err(Error::Empty { file: window.content().file().to_owned() });
@@ -143,7 +144,7 @@ struct Record {
 
 /// Finds the cells of the record at the beginning of the bytes; `None` if its end is not there.
 #[inline]
-fn scan(bytes: &[u8], done: bool, cells: &mut Vec<Cell>) -> Option<Record> {
+fn scan(bytes: &[u8], done: bool, separator: u8, cells: &mut Vec<Cell>) -> Option<Record> {
     cells.clear();
     if bytes.is_empty() {
         return None;
@@ -175,30 +176,30 @@ fn scan(bytes: &[u8], done: bool, cells: &mut Vec<Cell>) -> Option<Record> {
             record.lines += memchr_iter(b'\n', &bytes[start..end]).count() as u64;
             cells.push(Cell { start, end, doubled });
             let after = (end + 1).min(bytes.len());
-            let stop = delimiter(bytes, after);
+            let stop = delimiter(bytes, after, separator);
             if stop == bytes.len() && !done {
                 return None;
             }
             let rest = &bytes[after..stop];
-            let is_return = rest == b"\r" && bytes.get(stop) != Some(&b',');
+            let is_return = rest == b"\r" && bytes.get(stop) != Some(&separator);
             if !(rest.is_empty() || is_return) {
                 record.junk = record.junk.or(Some(cells.len() - 1));
             }
             at = stop;
         } else {
-            let stop = delimiter(bytes, at);
+            let stop = delimiter(bytes, at, separator);
             if stop == bytes.len() && !done {
                 return None;
             }
             let mut end = stop;
-            if end > at && bytes.get(stop) != Some(&b',') && bytes[end - 1] == b'\r' {
+            if end > at && bytes.get(stop) != Some(&separator) && bytes[end - 1] == b'\r' {
                 end -= 1;
             }
             cells.push(Cell { start: at, end, doubled: false });
             at = stop;
         }
         match bytes.get(at) {
-            Some(b',') => at += 1,
+            Some(byte) if *byte == separator => at += 1,
             Some(_) => {
                 record.lines += 1;
                 record.end = at + 1;
@@ -215,25 +216,25 @@ fn scan(bytes: &[u8], done: bool, cells: &mut Vec<Cell>) -> Option<Record> {
     Some(record)
 }
 
-/// Returns the place of the next comma or line feed, eight bytes at a time.
+/// Returns the place of the next separator or line feed, eight bytes at a time.
 #[inline]
-fn delimiter(bytes: &[u8], from: usize) -> usize {
+fn delimiter(bytes: &[u8], from: usize, separator: u8) -> usize {
     const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    const COMMA: u64 = u64::from_ne_bytes([b','; 8]);
     const FEED: u64 = u64::from_ne_bytes([b'\n'; 8]);
+    let separators = u64::from_ne_bytes([separator; 8]);
     let mut at = from;
     while let Some((word, _)) = bytes[at..].split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
         // The lowest set bit marks the first zero byte exactly; only bits above it may be wrong.
         let zeros = |x: u64| x.wrapping_sub(LOW) & !x & HIGH;
-        let hit = zeros(word ^ COMMA) | zeros(word ^ FEED);
+        let hit = zeros(word ^ separators) | zeros(word ^ FEED);
         if hit != 0 {
             return at + (hit.trailing_zeros() / 8) as usize;
         }
         at += 8;
     }
-    let tail = bytes[at..].iter().position(|byte| matches!(byte, b',' | b'\n'));
+    let tail = bytes[at..].iter().position(|byte| *byte == separator || *byte == b'\n');
     tail.map_or(bytes.len(), |found| at + found)
 }
 
@@ -242,6 +243,7 @@ struct Reader {
     header: Vec<Arc<str>>,
     /// For each column of the file, its place in the batch, if it is wanted.
     places: Vec<Option<usize>>,
+    separator: u8,
     record_bytes_max: usize,
 }
 
@@ -256,6 +258,7 @@ impl Reader {
             builder: Builder::new(name, names, true, options.batch_rows),
             header: header.to_vec(),
             places,
+            separator: options.separator,
             record_bytes_max: options.record_bytes_max,
         }
     }
@@ -269,7 +272,7 @@ impl Reader {
         let mut cells = Vec::with_capacity(self.header.len());
         let mut sent = false;
         loop {
-            let record = scan(window.bytes(), window.is_done(), &mut cells);
+            let record = scan(window.bytes(), window.is_done(), self.separator, &mut cells);
             let Some(record) = record else {
                 if window.bytes().len() > self.record_bytes_max {
                     let (bytes, lines) = window.skip_record(true)?;

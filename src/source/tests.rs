@@ -160,6 +160,21 @@ fn a_header_that_repeats_itself_is_refused_without_saying_its_cells() {
 }
 
 #[test]
+fn another_separator_is_taken_where_it_is_asked_for() {
+    let dir = Dir::new();
+    let text = "\u{feff}a;b\r\n1,5;\"x;y\"\r\n\r\n2;\r\n3;4;5\r\n";
+    let path = dir.file("t.csv", text);
+    let options = Options { separator: b';', ..Options::default() };
+    let (rows, faults) = see(&path, Format::Csv, &options, &["a", "b"]).unwrap();
+    let (commas, _) = csv("a,b\n\"1,5\",x;y\n2,\n", &["a", "b"]).unwrap();
+    let cells = |rows: Vec<(u64, Vec<Option<String>>)>| -> Vec<_> {
+        rows.into_iter().map(|(_, cells)| cells).collect()
+    };
+    assert_eq!(cells(rows), cells(commas), "the same cells came out otherwise");
+    assert_eq!(faults.len(), 1, "a row with a cell too many was taken");
+}
+
+#[test]
 fn only_wanted_columns_are_read() {
     let dir = Dir::new();
     let path = dir.file("t.csv", "a,b,c\n1,2,3\n");
