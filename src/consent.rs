@@ -28,7 +28,7 @@ use arrow::array::RecordBatch;
 
 pub use self::{
     admission::{Admission, Scope},
-    admit::{Admitted, admit},
+    admit::{Admitted, admit, whose},
     batch::{Batch, Commit, Object, prepare},
     error::Error,
     event::{Action, Event, EventError, Terms},

@@ -17,6 +17,7 @@ pub use self::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    deid::late::Choice,
     digest::{Sha3Digest, Sha256},
     instant::Instant,
     purpose::{DataUse, Purpose},
@@ -83,6 +84,9 @@ pub struct TableVersion {
     pub suppressed: u64,
     /// The smallest class of quasi-identifiers in it (people); 0 where it has none.
     pub class_min: u64,
+    /// What the search chose for it; none where nothing was searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
 }
 
 /// A record tree: one leaf a person of the version (ledger reference §6.4).
@@ -197,6 +201,12 @@ impl Version {
         self.papers.iter().find(|paper| paper.path.starts_with(RECORDS))
     }
 
+    /// Names what its tables were like before de-identification, in the vault (private); none where
+    /// the version was made before that was counted.
+    pub fn utility(&self) -> Option<&PrivateObject> {
+        self.papers.iter().find(|paper| paper.path.starts_with(UTILITY))
+    }
+
     /// Names what was delivered and by which licences it was taken, in the vault (private); none
     /// where its pipeline does not ask for licences.
     pub fn deliveries(&self) -> Option<&PrivateObject> {
@@ -207,6 +217,9 @@ impl Version {
         self.papers.iter().find(|paper| is_own(&paper.path))
     }
 }
+
+/// Where what the tables of versions were like before de-identification is told, in the vault.
+pub const UTILITY: &str = "utility/";
 
 /// Where the records of versions are, in the vault.
 pub const RECORDS: &str = "records/";

@@ -31,6 +31,7 @@ pub use self::{
     evaluate::{Quality, Truth, curve, quality},
     forms::Form,
     index::{Members, PersonIndex},
+    normalise::plain,
     run::{Counts, Linked, link, name},
     score::{Comparison, Floor, Within},
     stored::{Doubt, review, tokens},

@@ -48,6 +48,38 @@ pub fn admit(
     sift(admission, institution, namespace, batch.schema(), batch.rows())
 }
 
+/// Tells whose each row is, whether they consented or not; `None` for a stranger's.
+pub fn whose(
+    admission: &Admission,
+    institution: &InstitutionId,
+    namespace: &str,
+    batch: &ConformedBatch,
+) -> Vec<Option<u32>> {
+    let rows = batch.rows().num_rows();
+    let (roll, namespace) = roll(admission, institution, namespace);
+    let everyone = vec![Decision::Permit; admission.people().len()];
+    let mut sieve = Sieve::new(roll, &everyone, namespace, rows);
+    match batch.schema().person().and_then(|at| batch.rows().columns().get(at)) {
+        Some(column) => sieve.column(column),
+        None => sieve.refuse(Refusal::NoConsent, rows),
+    }
+    let mut people = sieve.people.into_iter();
+    let keep = sieve.keep.finish();
+    keep.iter().map(|known| if known { people.next() } else { None }).collect()
+}
+
+/// Whose ids the cells of a person column are.
+fn roll<'a>(
+    admission: &'a Admission,
+    institution: &InstitutionId,
+    namespace: &'a str,
+) -> (Roll<'a>, &'a str) {
+    match admission.linked() {
+        Some(linked) => (Roll::Linked(linked.of(institution)), ""),
+        None => (Roll::Register(admission.known()), namespace),
+    }
+}
+
 fn sift(
     admission: &Admission,
     institution: &InstitutionId,
@@ -57,10 +89,7 @@ fn sift(
 ) -> Admitted {
     let person = schema.person().and_then(|at| rows.columns().get(at));
     let decisions = admission.decisions(institution, &schema.category);
-    let (roll, namespace) = match admission.linked() {
-        Some(linked) => (Roll::Linked(linked.of(institution)), ""),
-        None => (Roll::Register(admission.known()), namespace),
-    };
+    let (roll, namespace) = roll(admission, institution, namespace);
     let mut sieve = Sieve::new(roll, decisions.unwrap_or_default(), namespace, rows.num_rows());
     match person {
         Some(column) => sieve.column(column),

@@ -75,11 +75,13 @@ pub enum Kind {
     CoverEnrolled,
     /// `cover-evaluated`
     CoverEvaluated,
+    /// `determination-signed`
+    DeterminationSigned,
 }
 
 impl Kind {
     /// All kinds that this version knows.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::LogGenesis,
         Self::ConsentBatch,
         Self::WithdrawalBatch,
@@ -114,6 +116,7 @@ impl Kind {
         Self::CoverFunded,
         Self::CoverEnrolled,
         Self::CoverEvaluated,
+        Self::DeterminationSigned,
     ];
 
     /// Returns the name that stands in an entry.
@@ -153,6 +156,7 @@ impl Kind {
             Self::CoverFunded => "cover-funded",
             Self::CoverEnrolled => "cover-enrolled",
             Self::CoverEvaluated => "cover-evaluated",
+            Self::DeterminationSigned => "determination-signed",
         }
     }
 

@@ -33,8 +33,8 @@ pub(super) fn words(text: &str) -> Vec<String> {
     folded.split_whitespace().map(str::to_owned).collect()
 }
 
-/// The letters of a lower-case Latin letter with a mark.
-fn plain(c: char) -> Option<&'static str> {
+/// Returns the plain letters of a lower-case Latin letter with a mark.
+pub fn plain(c: char) -> Option<&'static str> {
     Some(match c {
         'à'..='å' | 'ā' | 'ă' | 'ą' | 'ǎ' | 'ạ' | 'ả' | 'ấ' | 'ầ' | 'ẩ' | 'ẫ' | 'ậ' => {
             "a"

@@ -27,7 +27,7 @@ const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// A cell of a distribution: texts and whole numbers by themselves, dates by their year, other
 /// numbers by their first digit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Bin {
     Year(i64),
     Whole(i64),
@@ -36,15 +36,16 @@ enum Bin {
     Text(String),
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Counted {
     rows: u64,
     /// Hashes of the first people, up to the number from which on a cell is shown.
     people: BTreeSet<u64>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Column {
+    #[serde(with = "pairs")]
     cells: BTreeMap<Bin, Counted>,
     /// Whole numbers are too many: they are counted by their first digit.
     coarse: bool,
@@ -53,12 +54,28 @@ struct Column {
 }
 
 /// The distributions of one table's columns under count. Merged in any order it is the same.
-#[derive(Debug, Clone, Default)]
+///
+/// Written down it holds the cells of few people, too: it is for the vault alone.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tally {
+    /// A cell of fewer people is not shown by itself.
+    least: u64,
     columns: BTreeMap<String, Column>,
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        Self::showing_from(0)
+    }
+}
+
 impl Tally {
+    /// Begins a count of which no cell of fewer than `least` people is shown, nor one of fewer than
+    /// [`SHOWN_MIN`].
+    pub fn showing_from(least: u64) -> Self {
+        Self { least: least.max(SHOWN_MIN), columns: BTreeMap::new() }
+    }
+
     /// Counts some columns of a batch; `person` is the place of the person's column.
     pub fn add<'n>(
         &mut self,
@@ -84,15 +101,16 @@ impl Tally {
                 };
                 column.count(bin, |counted| {
                     counted.rows += 1;
-                    counted.meet(person);
+                    counted.meet(person, self.least);
                 });
             }
-            column.fold();
+            column.fold(self.least);
         }
     }
 
     /// Takes in what another part counted.
     pub fn merge(&mut self, other: Self) {
+        let least = self.least;
         for (name, theirs) in other.columns {
             let column = self.columns.entry(name).or_default();
             column.many |= theirs.many;
@@ -101,21 +119,21 @@ impl Tally {
                 column.count(bin, |own| {
                     own.rows += counted.rows;
                     for person in &counted.people {
-                        own.meet(*person);
+                        own.meet(*person, least);
                     }
                 });
             }
-            column.fold();
+            column.fold(least);
         }
     }
 
     /// Returns the cells of a column; none where it is too varied to be drawn, or not there.
-    fn cells(&self, name: &str) -> Option<Vec<Cell>> {
+    pub fn cells(&self, name: &str) -> Option<Vec<Cell>> {
         let column = self.columns.get(name).filter(|column| !column.many)?;
         let mut cells = Vec::new();
         let mut few = false;
         for (bin, counted) in &column.cells {
-            if counted.people.len() as u64 >= SHOWN_MIN {
+            if counted.people.len() as u64 >= self.least {
                 cells.push(Cell { label: bin.label(), rows: Some(counted.rows) });
             } else {
                 few = true;
@@ -123,7 +141,7 @@ impl Tally {
         }
         if few {
             cells.push(Cell {
-                label: format!("others, fewer than {SHOWN_MIN} people each"),
+                label: format!("others, fewer than {} people each", self.least),
                 rows: None,
             });
         }
@@ -131,9 +149,31 @@ impl Tally {
     }
 }
 
+/// Writes cells as a list: a bin is no name of a member.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::{Bin, Counted};
+
+    pub(super) fn serialize<S: Serializer>(
+        cells: &BTreeMap<Bin, Counted>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(cells)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Bin, Counted>, D::Error> {
+        Ok(Vec::<(Bin, Counted)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
 impl Counted {
-    fn meet(&mut self, person: u64) {
-        if (self.people.len() as u64) < SHOWN_MIN {
+    fn meet(&mut self, person: u64, least: u64) {
+        if (self.people.len() as u64) < least {
             self.people.insert(person);
         }
     }
@@ -152,7 +192,7 @@ impl Column {
     }
 
     /// Makes whole numbers coarser where they are too many, then gives the column up.
-    fn fold(&mut self) {
+    fn fold(&mut self, least: u64) {
         if self.cells.len() > CELLS_MAX && !self.coarse {
             self.coarse = true;
         }
@@ -161,7 +201,7 @@ impl Column {
                 self.count(bin, |own| {
                     own.rows += counted.rows;
                     for person in &counted.people {
-                        own.meet(*person);
+                        own.meet(*person, least);
                     }
                 });
             }
@@ -319,6 +359,21 @@ mod tests {
         assert_eq!(cells.len(), 2);
         assert_eq!(cells[0], Cell { label: "1".to_owned(), rows: Some(11) });
         assert_eq!(cells[1].rows, None, "a cell of ten people would be counted");
+    }
+
+    #[test]
+    fn a_count_that_was_written_down_goes_on_as_if_it_had_not_been() {
+        let rows: Vec<(usize, i64)> = (0..30).map(|row| (row % 15, 1)).collect();
+        let mut one = Tally::showing_from(15);
+        one.add(&batch(&rows[..20]), 0, ["n"]);
+        let text = serde_json::to_string(&one).unwrap();
+        let mut read: Tally = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.cells("n").unwrap()[0].rows, Some(20));
+        read.add(&batch(&rows[20..]), 0, ["n"]);
+        assert_eq!(read.cells("n").unwrap()[0].rows, Some(30));
+        let mut few = Tally::showing_from(16);
+        few.add(&batch(&rows), 0, ["n"]);
+        assert_eq!(few.cells("n").unwrap()[0].rows, None, "fewer than k people are told apart");
     }
 
     #[test]
