@@ -33,6 +33,6 @@ where
 }
 
 /// `low-high`, or the one number where both are the same.
-pub(super) fn range(low: i64, high: i64) -> String {
+pub(in crate::deid) fn range(low: i64, high: i64) -> String {
     if low == high { low.to_string() } else { format!("{low}-{high}") }
 }

@@ -47,7 +47,15 @@ impl Pseudonyms {
     pub(in crate::deid) fn of_id(&self, id: &[u8]) -> Digits {
         let mut mac = self.0.clone();
         frame(&mut mac, id);
-        Digits::of_mac(&mac.finalize().into_bytes().into())
+        Digits::of_bytes(&mac.finalize().into_bytes())
+    }
+
+    /// Returns the key of the surrogates of a domain, which no pseudonym gives away: no domain has
+    /// spaces.
+    pub(super) fn surrogate_key(&self, domain: &str) -> [u8; 32] {
+        let mut mac = self.domain("key of surrogates").0;
+        frame(&mut mac, domain.as_bytes());
+        mac.finalize().into_bytes().into()
     }
 
     /// Replaces a column of texts.
@@ -68,11 +76,18 @@ impl Pseudonyms {
 pub struct Digits([u8; 32]);
 
 impl Digits {
-    fn of_mac(mac: &[u8; 32]) -> Self {
+    /// Parses 32 lower-case hex digits.
+    pub(in crate::deid) fn parse(text: &str) -> Option<Self> {
+        let digits: [u8; 32] = text.as_bytes().try_into().ok()?;
+        digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(digits))
+    }
+
+    /// Writes the first 16 bytes.
+    pub(in crate::deid) fn of_bytes(bytes: &[u8]) -> Self {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let digit = |half: u8| HEX.get(usize::from(half)).copied().unwrap_or(b'0');
         let mut out = [0; 32];
-        for (pair, byte) in out.chunks_exact_mut(2).zip(mac) {
+        for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
             if let [high, low] = pair {
                 *high = digit(byte >> 4);
                 *low = digit(byte & 15);

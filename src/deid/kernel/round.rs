@@ -27,6 +27,25 @@ impl Multiple {
         Some(Self { units, places: u8::try_from(fraction.len()).ok()? })
     }
 
+    /// Returns the multiple as a number to reckon with.
+    pub(super) fn number(self) -> f64 {
+        f64::from(self.units) / 10_f64.powi(i32::from(self.places))
+    }
+
+    /// Returns the power of ten that is at most a tenth of it, and more than a hundredth.
+    pub(super) fn tenth(self) -> Self {
+        let digits = u8::try_from(self.units.checked_ilog10().unwrap_or(0)).unwrap_or(0);
+        match digits.checked_sub(self.places + 1) {
+            Some(zeros) => Self { units: 10_u32.pow(u32::from(zeros)), places: 0 },
+            None => Self { units: 1, places: self.places + 1 - digits },
+        }
+    }
+
+    /// Whether it is 1 or more.
+    pub(in crate::deid) fn is_at_least_one(self) -> bool {
+        self.number() >= 1.0
+    }
+
     /// Returns the multiple as a whole number, where it is one.
     pub fn whole(self) -> Option<i64> {
         (self.places == 0).then_some(i64::from(self.units))
@@ -99,6 +118,22 @@ mod tests {
         assert_eq!(Multiple::parse("100").and_then(Multiple::whole), Some(100));
         assert_eq!(Multiple::parse("10.0").and_then(Multiple::whole), Some(10));
         assert_eq!(Multiple::parse("0.5").and_then(Multiple::whole), None);
+    }
+
+    #[test]
+    fn a_tenth_is_a_power_of_ten() {
+        for (text, tenth) in [
+            ("1000", "100"),
+            ("25", "1"),
+            ("10", "1"),
+            ("9", "0.1"),
+            ("1.5", "0.1"),
+            ("0.5", "0.01"),
+            ("0.000001", "0.0000001"),
+        ] {
+            let found = Multiple::parse(text).unwrap().tenth().number();
+            assert_eq!(found.to_string(), tenth, "a tenth of {text}");
+        }
     }
 
     proptest! {

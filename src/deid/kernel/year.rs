@@ -2,7 +2,7 @@
 //! (45 CFR 164.514(b)(2)(i)(C)).
 //!
 //! Comes in: dates, timestamps, or years as integers. Goes out: `Int64` years, or bands of years as
-//! `Utf8` such as `1940-1959`. Never: a year before the floor.
+//! `Utf8` such as `1940-1959`. Never: a year before the floor or after the ceiling.
 
 use arrow::{
     array::{Int64Array, PrimitiveArray, StringArray},
@@ -13,33 +13,56 @@ use super::label;
 
 const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
 
+/// The years that may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The first; earlier ones become it.
+    pub floor: i64,
+    /// The last; later ones become it.
+    pub ceiling: i64,
+}
+
+impl Shown {
+    /// The years from `floor` on.
+    pub fn from(floor: i64) -> Self {
+        Self { floor, ceiling: i64::MAX }
+    }
+
+    /// Returns the year that is shown in the place of one.
+    fn of(self, year: i64) -> i64 {
+        // INVARIANT: a floor lies 50 to 89 years before its ceiling, so which is held against first
+        // does not matter.
+        year.min(self.ceiling).max(self.floor)
+    }
+}
+
 /// Returns the first year that reveals no age over `top_age` at any day of `as_of_year`: whoever
 /// was born in it is at most `top_age` when that year ends.
 pub fn floor(as_of_year: i32, top_age: u32) -> i64 {
     i64::from(as_of_year) - i64::from(top_age)
 }
 
-/// The years of dates, none before `floor`.
-pub fn of_dates(dates: &PrimitiveArray<Date32Type>, floor: i64) -> Int64Array {
-    years(dates, floor, |days| civil_year(i64::from(days)))
+/// The years of dates, as they may be shown.
+pub fn of_dates(dates: &PrimitiveArray<Date32Type>, shown: Shown) -> Int64Array {
+    years(dates, shown, |days| civil_year(i64::from(days)))
 }
 
-/// The years of timestamps, none before `floor`.
-pub fn of_timestamps(at: &PrimitiveArray<TimestampMicrosecondType>, floor: i64) -> Int64Array {
-    years(at, floor, |microseconds| civil_year(microseconds.div_euclid(MICROSECONDS_A_DAY)))
+/// The years of timestamps, as they may be shown.
+pub fn of_timestamps(at: &PrimitiveArray<TimestampMicrosecondType>, shown: Shown) -> Int64Array {
+    years(at, shown, |microseconds| civil_year(microseconds.div_euclid(MICROSECONDS_A_DAY)))
 }
 
-/// Years that came as integers, none before `floor`.
-pub fn of_years(given: &PrimitiveArray<Int64Type>, floor: i64) -> Int64Array {
-    years(given, floor, |year| year)
+/// Years that came as integers, as they may be shown.
+pub fn of_years(given: &PrimitiveArray<Int64Type>, shown: Shown) -> Int64Array {
+    years(given, shown, |year| year)
 }
 
 fn years<T: ArrowPrimitiveType>(
     values: &PrimitiveArray<T>,
-    floor: i64,
+    shown: Shown,
     year: impl Fn(T::Native) -> i64,
 ) -> Int64Array {
-    values.unary(|value| year(value).max(floor))
+    values.unary(|value| shown.of(year(value)))
 }
 
 /// Bands of `width` years, `[low, low + width)` with `low` a multiple of `width`. The band that
@@ -92,7 +115,7 @@ mod tests {
             Some(day(1980, 2, 29)),
             None,
         ]);
-        let shown = of_dates(&dates, floor);
+        let shown = of_dates(&dates, Shown::from(floor));
         assert_eq!(
             shown.iter().collect::<Vec<_>>(),
             [Some(1937), Some(1937), Some(1937), Some(1980), None]
@@ -112,11 +135,20 @@ mod tests {
     #[test]
     fn a_timestamp_just_before_midnight_keeps_its_year() {
         let at = PrimitiveArray::<TimestampMicrosecondType>::from(vec![-1, 0]);
-        assert_eq!(of_timestamps(&at, 0).values().as_ref(), [1969, 1970]);
+        assert_eq!(of_timestamps(&at, Shown::from(0)).values().as_ref(), [1969, 1970]);
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_two_years_that_are_shown_are_more_than_89_apart(
+            born in 1850_i64..2030, seen in 1850_i64..2200, as_of in 1990_i32..2040,
+        ) {
+            let shown = Shown { floor: floor(as_of, 89), ceiling: i64::from(as_of) };
+            let years = of_years(&Int64Array::from(vec![born, seen]), shown);
+            prop_assert!((years.value(1) - years.value(0)).abs() <= 89, "an age over 89 shows");
+        }
 
         #[test]
         fn the_year_is_the_calendars(days in -700_000_i32..700_000) {
@@ -130,7 +162,8 @@ mod tests {
             year in 1850_i32..2027, top_age in 50_u32..=89, width in proptest::option::of(1_u32..50),
         ) {
             let floor = floor(2026, top_age);
-            let years = of_years(&Int64Array::from(vec![i64::from(year)]), floor);
+            let given = Int64Array::from(vec![i64::from(year)]);
+            let years = of_years(&given, Shown::from(floor));
             let shown = match width {
                 None => years.value(0),
                 Some(width) => {

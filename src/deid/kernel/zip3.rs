@@ -5,9 +5,10 @@
 //! Never: a prefix outside the allow-list; what is not understood is `000`, never passed on.
 
 mod allowed;
+mod census;
 
-pub use allowed::{CENSUS_YEAR, CURRENT_THROUGH};
 use arrow::array::StringArray;
+pub use census::{CENSUS_YEAR, CURRENT_THROUGH, is_stale};
 
 /// What stands for every prefix that may not be shown.
 pub const HIDDEN: &str = "000";
@@ -124,6 +125,14 @@ mod tests {
             people.iter().filter(|(_, n)| **n > 20_000).map(|(zip, _)| zip.as_str()).collect();
         assert_eq!(allowed::PREFIXES.split(' ').collect::<Vec<_>>(), crowded);
         assert_eq!(people.len() - crowded.len(), 18, "2020 has 18 restricted prefixes");
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test of today asks which day it is")]
+    fn the_list_is_not_older_than_the_newest_census() {
+        let today = chrono::Datelike::year(&chrono::Utc::now().date_naive());
+        assert!(!is_stale(today), "the {CENSUS_YEAR} figures are no longer the current ones");
+        assert!(is_stale(CENSUS_YEAR + 13), "a list of two censuses ago counts as current");
     }
 
     proptest! {

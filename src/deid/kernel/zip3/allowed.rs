@@ -3,13 +3,6 @@
 //! data". Summed from the population of each ZIP code tabulation area (US Census, 2020).
 //! Never: a prefix that the census does not know, such as those of the armed forces.
 
-/// The census the list was computed from.
-pub const CENSUS_YEAR: i32 = 2020;
-
-/// The last year in which this list is the current one: the next census is of 2030, and its
-/// figures by area appear within three years.
-pub const CURRENT_THROUGH: i32 = 2032;
-
 /// The prefixes, ascending, each of three digits and parted by a space.
 pub(super) const PREFIXES: &str = "\
     006 007 009 010 011 012 013 014 015 016 017 018 019 020 021 022 023 024 025 026 \
