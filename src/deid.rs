@@ -15,26 +15,40 @@
 
 mod apply;
 mod classes;
+mod codes;
 pub mod detect;
 mod error;
+pub mod events;
+pub mod hierarchy;
 pub mod kernel;
+pub mod late;
+mod mask;
 mod names;
 mod people;
 mod plan;
 mod release;
-mod risk;
+pub mod risk;
+pub mod scrub;
+pub mod search;
 mod settings;
 pub mod stage;
+mod telling;
 
 pub use apply::{DeidentifiedBatch, apply};
 pub use classes::{ClassCounter, Classes, ClassesError, SmallClasses};
+pub use codes::{CODE_BYTES, Codes, CodesError};
 pub use error::Error;
-pub use kernel::done;
+pub use kernel::{done, is_done_with_a_key};
+pub use mask::Masked;
 pub use people::{People, ReleaseKeys};
 pub use plan::{Plan, PlanFault, PlannedColumn, TablePlan};
 pub use release::{ReleasableBatch, release, stays};
 pub use risk::{Attack, Figures, Risk};
-pub use settings::{Fraction, FractionError, Profile, Settings};
+pub use search::Metric;
+pub use settings::{
+    Apart, Asked, Fraction, FractionError, Offsets, OffsetsError, Profile, Settings,
+};
+pub use telling::telling;
 
 #[cfg(test)]
 mod tests;

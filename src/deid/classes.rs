@@ -22,6 +22,9 @@ pub use self::{counter::ClassCounter, encoding::ClassesError};
 use super::TablePlan;
 use crate::digest::Sha256;
 
+/// The class of rows that nobody is to see, whoever else is in it.
+pub(super) const HELD: u128 = u128::MAX;
+
 /// The people of each class of one table.
 ///
 /// Laid out flat: class `i` has key `keys[i]`, `rows[i]` rows, and the people between `ends[i - 1]`
@@ -54,8 +57,7 @@ impl Classes {
 
     /// Finds the classes of fewer than `k` people.
     pub fn small(&self, k: u32) -> SmallClasses {
-        let least = usize::try_from(k).unwrap_or(usize::MAX).max(1);
-        let large = self.iter().filter(|class| class.people.len() >= least).map(|class| class.key);
+        let large = self.iter().filter(|class| class.is_shown(k)).map(|class| class.key);
         let large: Vec<u128> = large.collect();
         SmallClasses { count: self.len() - large.len(), large }
     }
@@ -118,6 +120,14 @@ pub(super) struct Class<'a> {
     pub(super) people: &'a [u32],
 }
 
+impl Class<'_> {
+    /// Whether it may be shown where classes have at least `k` people.
+    pub(super) fn is_shown(&self, k: u32) -> bool {
+        let least = usize::try_from(k).unwrap_or(usize::MAX).max(1);
+        self.key != HELD && self.people.len() >= least
+    }
+}
+
 /// Two ascending lists as one, each person once.
 fn united<'a>(a: &'a [u32], b: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
     let (mut a, mut b) = (a.iter().copied().peekable(), b.iter().copied().peekable());
@@ -165,7 +175,7 @@ pub(super) struct ClassCodes {
 }
 
 #[expect(clippy::disallowed_types, reason = "looked up only; its order never reaches output")]
-type Lookup<K> = std::collections::HashMap<K, u32, foldhash::fast::FixedState>;
+pub(super) type Lookup<K> = std::collections::HashMap<K, u32, foldhash::fast::FixedState>;
 
 /// Finds the class of each row of the released columns.
 pub(super) fn class_codes(

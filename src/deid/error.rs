@@ -2,6 +2,8 @@
 
 use arrow::error::ArrowError;
 
+use super::late::LateError;
+
 /// Why de-identification could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -61,6 +63,20 @@ pub enum Error {
         table: String,
         /// What is wrong.
         why: &'static str,
+    },
+    /// The late steps of a table could not be settled.
+    #[error("table `{table}` cannot be generalised")]
+    Late {
+        /// The table.
+        table: String,
+        /// Why not.
+        source: LateError,
+    },
+    /// The settled columns of a table are not as long as its staged rows.
+    #[error("the late columns of table `{table}` have other rows than were staged")]
+    Rows {
+        /// The table.
+        table: String,
     },
     /// Arrow could not build or write a batch.
     #[error("table `{table}`: a batch could not be {doing}")]

@@ -9,11 +9,13 @@ use rayon::prelude::*;
 use zeroize::Zeroize as _;
 
 use super::{
-    Profile, Settings,
+    Codes, Profile, Settings,
     kernel::{
         pseudonym::{Digits, Pseudonyms},
         shift_date,
+        sticky::Sticky,
     },
+    scrub::Known,
 };
 use crate::party::{ContributorId, InstitutionId};
 
@@ -27,6 +29,9 @@ pub struct ReleaseKeys {
     pub pseudonym: [u8; 32],
     /// The key of date shifts.
     pub shift: [u8; 32],
+    /// The key of noise and other perturbation; like that of shifts the dataset's, so that no two
+    /// releases can be averaged.
+    pub noise: [u8; 32],
 }
 
 impl fmt::Debug for ReleaseKeys {
@@ -39,6 +44,7 @@ impl Drop for ReleaseKeys {
     fn drop(&mut self) {
         self.pseudonym.zeroize();
         self.shift.zeroize();
+        self.noise.zeroize();
     }
 }
 
@@ -48,6 +54,8 @@ pub struct People {
     pseudonyms: Arc<[Digits]>,
     shifts: Arc<[i32]>,
     keyed: Pseudonyms,
+    sticky: Sticky,
+    known: Arc<Known>,
 }
 
 impl fmt::Debug for People {
@@ -57,28 +65,48 @@ impl fmt::Debug for People {
 }
 
 impl People {
-    /// Reckons pseudonyms and shifts of a roster, on every core.
+    /// Reckons pseudonyms and shifts of a roster, on every core. Whom a table of offsets misses has a
+    /// drawn shift; whoever asks [`super::Offsets::missing`] first can refuse them.
     ///
     /// Under `safe-harbor` a person's code may not be derived from the person (45 CFR 164.514(c)(1)):
-    /// there it is drawn for the person's place in the roster, and the roster, which stays in the
-    /// vault, is the code table.
+    /// nobody has a pseudonym until [`People::coded`] gives out those that were drawn.
     pub fn new(roster: &[ContributorId], keys: &ReleaseKeys, settings: &Settings) -> Self {
         let keyed = Pseudonyms::new(&keys.pseudonym);
-        let person = keyed.domain(PERSON_DOMAIN);
-        let place = keyed.domain("place in the roster");
-        let pseudonyms = roster
-            .par_iter()
-            .enumerate()
-            .map(|(at, id)| match settings.profile {
-                Profile::Expert => person.of_id(id.as_str().as_bytes()),
-                Profile::SafeHarbor => place.of_id(at.to_string().as_bytes()),
-            })
-            .collect();
+        let pseudonyms = match settings.profile {
+            Profile::Expert => {
+                let person = keyed.domain(PERSON_DOMAIN);
+                roster.par_iter().map(|id| person.of_id(id.as_str().as_bytes())).collect()
+            }
+            Profile::SafeHarbor => Arc::from([]),
+        };
         let shifts = roster
             .par_iter()
-            .map(|id| shift_date::shift_days(&keys.shift, id, settings.shift_days_max))
+            .map(|id| {
+                let given = settings.shift_offsets.as_ref().and_then(|offsets| offsets.days(id));
+                given.unwrap_or_else(|| {
+                    let (days_max, weekdays) = (settings.shift_days_max, settings.weekdays());
+                    shift_date::shift_days(&keys.shift, id, days_max, weekdays)
+                })
+            })
             .collect();
-        Self { pseudonyms, shifts, keyed }
+        let sticky = Sticky::new(&keys.noise, roster);
+        Self { pseudonyms, shifts, keyed, sticky, known: Arc::default() }
+    }
+
+    /// Returns the same people with what tables say of them, for their notes to be searched for.
+    #[must_use]
+    pub fn with_known(self, known: Known) -> Self {
+        Self { known: Arc::new(known), ..self }
+    }
+
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Returns the same people with the codes that were drawn for them as their pseudonyms.
+    #[must_use]
+    pub fn coded(self, codes: &Codes) -> Self {
+        Self { pseudonyms: Arc::from(codes.digits()), ..self }
     }
 
     /// Returns the same people for the rows of one institution, whose own ids (visits, records) are
@@ -90,12 +118,12 @@ impl People {
 
     /// Returns how many people the roster has.
     pub fn len(&self) -> usize {
-        self.pseudonyms.len()
+        self.shifts.len()
     }
 
     /// Whether the roster is empty.
     pub fn is_empty(&self) -> bool {
-        self.pseudonyms.is_empty()
+        self.shifts.is_empty()
     }
 
     /// Returns the pseudonym of the person at a place of the roster, as 32 hex digits.
@@ -110,6 +138,10 @@ impl People {
     /// The person's days; rows were checked against the roster before.
     pub(super) fn shift(&self, person: u32) -> i32 {
         usize::try_from(person).ok().and_then(|at| self.shifts.get(at)).copied().unwrap_or(1)
+    }
+
+    pub(super) fn sticky(&self) -> &Sticky {
+        &self.sticky
     }
 
     pub(super) fn pseudonyms(&self) -> &Pseudonyms {
@@ -132,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_person_has_the_pseudonym_of_the_documented_function() {
-        let keys = ReleaseKeys { pseudonym: [1; 32], shift: [2; 32] };
+        let keys = ReleaseKeys { pseudonym: [1; 32], shift: [2; 32], noise: [3; 32] };
         let roster = roster(3);
         let people = People::new(&roster, &keys, &Settings::default());
         for (at, id) in (0..).zip(&roster) {
@@ -142,21 +174,36 @@ mod tests {
     }
 
     #[test]
-    fn under_safe_harbor_a_code_says_nothing_of_the_id() {
-        let keys = ReleaseKeys { pseudonym: [1; 32], shift: [2; 32] };
+    fn under_safe_harbor_nobody_has_a_pseudonym_but_the_code_that_was_drawn() {
+        let keys = ReleaseKeys { pseudonym: [1; 32], shift: [2; 32], noise: [3; 32] };
         let settings = Settings { profile: Profile::SafeHarbor, ..Settings::default() };
-        let one = People::new(&roster(2), &keys, &settings);
-        let others = [ContributorId::parse("x").unwrap(), ContributorId::parse("y").unwrap()];
-        let two = People::new(&others, &keys, &settings);
-        assert_eq!(one.pseudonym(0), two.pseudonym(0), "the code depends on the person's id");
-        assert_ne!(one.pseudonym(0), one.pseudonym(1));
+        let roster = roster(2);
+        let people = People::new(&roster, &keys, &settings);
+        assert_eq!(people.pseudonym(0), None, "a code is made before one was drawn");
+        let random: Vec<u8> = (0..32).collect();
+        let coded = people.coded(&Codes::draw(&roster, &random).unwrap());
+        assert_eq!(coded.pseudonym(1), Some("101112131415161718191a1b1c1d1e1f"));
+        assert_eq!((coded.len(), coded.pseudonym(2)), (2, None));
+    }
+
+    #[test]
+    fn a_table_of_offsets_says_the_days_of_those_it_has() {
+        let keys = ReleaseKeys { pseudonym: [1; 32], shift: [2; 32], noise: [3; 32] };
+        let drawn = People::new(&roster(2), &keys, &Settings::default());
+        let days = if drawn.shift(0) == 30 { 31 } else { 30 };
+        let table = format!("person;days\np00000;{days}");
+        let offsets = super::super::Offsets::parse(&table, shift_date::Weekdays::Move).unwrap();
+        let settings = Settings { shift_offsets: Some(offsets), ..Settings::default() };
+        let given = People::new(&roster(2), &keys, &settings);
+        assert_eq!((given.shift(0), given.shift(1)), (days, drawn.shift(1)));
     }
 
     #[test]
     fn debug_output_shows_no_key_and_no_person() {
-        let keys = ReleaseKeys { pseudonym: [0xab; 32], shift: [0xcd; 32] };
+        let keys = ReleaseKeys { pseudonym: [0xab; 32], shift: [0xcd; 32], noise: [0xef; 32] };
         let people = People::new(&roster(1), &keys, &Settings::default());
         let shown = format!("{keys:?} {people:?}");
         assert!(!shown.contains("171") && !shown.contains("p00000") && !shown.contains("ab"));
+        assert!(!format!("{people:#?}").contains("239"), "the key of noise shows");
     }
 }

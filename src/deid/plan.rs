@@ -3,20 +3,28 @@
 //! Comes in: schemas and `[deid]` settings. Goes out: [`Plan`], or every fault at once.
 //! Never: a plan that leaves an identifying column bare, or that has no decision for a column.
 
+mod climb;
+mod doubts;
+mod perturb;
 mod rules;
+mod safe_harbor;
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::{
+    datatypes::{DataType, Field, Schema, SchemaRef},
+    error::ArrowError,
+};
 
 use super::{
-    Profile, Settings,
+    Asked, Error, Profile, Settings,
     kernel::{Kernel, done, shift_date::DAYS_MAX, zip3},
     people::PERSON_DOMAIN,
+    scrub::Scrubber,
 };
 use crate::{
     digest::{Sha3Digest, canonical_digest},
-    schema::{ColumnType, KernelSpec, Role, TableSchema},
+    schema::{ColumnType, First, HierarchySpec, KernelSpec, Role, TableSchema},
 };
 
 /// What is done to each table of a pipeline.
@@ -33,6 +41,8 @@ pub struct TablePlan {
     output: SchemaRef,
     columns: Vec<PlannedColumn>,
     steps: Vec<Step>,
+    /// The models that its classes must satisfy beyond k.
+    asked: Vec<Asked>,
     digest: Sha3Digest,
 }
 
@@ -61,11 +71,23 @@ pub(super) struct Step {
     pub(super) source: String,
     pub(super) input: usize,
     pub(super) kernel: Kernel,
+    pub(super) role: Role,
     pub(super) is_quasi: bool,
-    /// Whether its values are looked at for identifiers: it stays bare and nobody answered for it.
-    pub(super) is_bare: bool,
+    /// How its values are looked at for identifiers.
+    pub(super) look: Look,
     /// Whether its values are of a closed or coded vocabulary.
     pub(super) is_coded: bool,
+}
+
+/// How closely the values of a released column are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// They leave bare and nobody answered for them: an identifier among them stops the run.
+    Bare,
+    /// Somebody allowed them in writing, or a kernel makes them coarser: an identifier is a doubt.
+    Allowed,
+    /// A kernel hides them.
+    Hidden,
 }
 
 /// Why a plan is refused. The pipeline shows it at the column's place in the schema's file.
@@ -105,6 +127,9 @@ impl Plan {
                 Err(found) => faults.extend(found),
             }
         }
+        if settings.profile == Profile::SafeHarbor {
+            faults.extend(safe_harbor::ages_beside_years(&tables));
+        }
         if faults.is_empty() {
             Ok(Self { tables, settings: settings.clone() })
         } else {
@@ -120,6 +145,11 @@ impl Plan {
     /// Returns the plan of a table.
     pub fn table(&self, table: &str) -> Option<&TablePlan> {
         self.tables.iter().find(|plan| plan.table() == table)
+    }
+
+    /// Returns what looks wrong and is let through: roles that do not suit the names of their columns.
+    pub fn doubts(&self) -> Vec<PlanFault> {
+        self.tables.iter().flat_map(doubts::of).collect()
     }
 
     /// Returns the settings it was read with.
@@ -166,8 +196,29 @@ impl TablePlan {
         &self.digest
     }
 
+    /// Returns the columns of free text that are scrubbed, by their released names.
+    pub fn scrubbers(&self) -> impl Iterator<Item = (&str, &Scrubber)> {
+        let columns = self.columns.iter().skip(1).zip(&self.steps);
+        columns.filter_map(|(column, step)| Some((column.name.as_str(), step.kernel.scrubber()?)))
+    }
+
     pub(super) fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Whether a row tells of a person as a whole, and not of an event: its key is the person.
+    pub(super) fn is_of_people(&self) -> bool {
+        let person = self.schema.person().and_then(|at| self.schema.columns.get(at));
+        person.is_some_and(|column| self.schema.key == [column.name.as_str()])
+    }
+
+    pub(super) fn asked(&self) -> &[Asked] {
+        &self.asked
+    }
+
+    /// Makes an error of what Arrow could not do with rows of this table.
+    pub(super) fn arrow(&self, doing: &'static str, source: ArrowError) -> Error {
+        Error::Arrow { table: self.table().to_owned(), doing, source }
     }
 
     fn read(
@@ -213,11 +264,9 @@ impl TablePlan {
                     steps.push(Step {
                         source: column.name.clone(),
                         input,
+                        role: column.role,
                         is_quasi: column.role == Role::Quasi,
-                        is_bare: matches!(
-                            spec,
-                            KernelSpec::Keep { allow: None } | KernelSpec::Prefix { .. }
-                        ),
+                        look: rules::look(&climb::shown_at_least(&spec), settings.profile),
                         is_coded: rules::is_coded(column),
                         kernel,
                     });
@@ -227,7 +276,7 @@ impl TablePlan {
                         kind,
                         source: column.kind,
                         role: column.role,
-                        done: done(&spec),
+                        done: rules::said(&spec, settings),
                         unit: column.unit.clone(),
                     });
                 }
@@ -268,7 +317,8 @@ impl TablePlan {
                 };
                 let fields: Vec<Field> = columns.iter().enumerate().map(field).collect();
                 let output = Arc::new(Schema::new(fields));
-                Ok(Self { schema: Arc::clone(schema), output, columns, steps, digest })
+                let asked = climb::asked(&columns, settings);
+                Ok(Self { schema: Arc::clone(schema), output, columns, steps, asked, digest })
             }
             Ok(_) | Err(()) => Err(faults),
         }
@@ -296,16 +346,51 @@ fn settings_faults(schemas: &[Arc<TableSchema>], settings: &Settings) -> Vec<Pla
         let mut columns = schemas.iter().flat_map(|schema| &schema.columns);
         columns.any(|column| column.deid.as_ref().is_some_and(wanted))
     };
-    if settings.as_of.is_none() && has(|spec| matches!(spec, KernelSpec::Year { .. })) {
+    let shows_year = |spec: &KernelSpec| {
+        let after = |hierarchy: &HierarchySpec| hierarchy.after == Some(First::Year);
+        matches!(spec, KernelSpec::Year { .. })
+            || matches!(spec, KernelSpec::Hierarchy(hierarchy) if after(hierarchy))
+    };
+    if settings.as_of.is_none() && has(shows_year) {
         fault(
             "a year is kept, and no day is given on which ages are reckoned".to_owned(),
             "set as_of to the day of the release, such as 2026-11-22",
         );
     }
+    if settings.known_events.is_some() && !settings.models.is_empty() {
+        fault(
+            "`models` and `known_events` are asked for together".to_owned(),
+            "known events take rows out of classes that the models have let pass: ask for one",
+        );
+    }
+    for name in settings.models.iter().filter_map(Asked::sensitive) {
+        let mut columns = schemas.iter().flat_map(|schema| &schema.columns);
+        let found = columns.find(|column| column.released == name);
+        if found.is_none_or(|column| matches!(column.role, Role::Drop | Role::Person)) {
+            fault(
+                format!("a model of privacy speaks of `{name}`, which no table releases"),
+                "`sensitive` is a column's name in the released table",
+            );
+        } else if found.is_some_and(|column| column.role == Role::Quasi) {
+            fault(
+                format!("a model of privacy calls `{name}` sensitive, which is a quasi-identifier"),
+                "give the column the role \"sensitive\", or take the model out",
+            );
+        }
+    }
+    if settings.shift_weekdays && settings.shift_days_max < 7 {
+        fault(
+            format!("shift_days_max = {} is less than a week", settings.shift_days_max),
+            "with shift_weekdays dates move by whole weeks: 182 is common",
+        );
+    }
     let year = settings.as_of.map(|day| chrono::Datelike::year(&day));
-    if has(|spec| matches!(spec, KernelSpec::Zip3 {}))
-        && year.is_some_and(|year| year > zip3::CURRENT_THROUGH)
-    {
+    let shows_zip = |spec: &KernelSpec| {
+        let after = |hierarchy: &HierarchySpec| hierarchy.after == Some(First::Zip3);
+        matches!(spec, KernelSpec::Zip3 {})
+            || matches!(spec, KernelSpec::Hierarchy(hierarchy) if after(hierarchy))
+    };
+    if has(shows_zip) && year.is_some_and(zip3::is_stale) {
         fault(
             format!("the list of ZIP prefixes is of the {} census", zip3::CENSUS_YEAR),
             "45 CFR 164.514(b)(2)(i)(B) asks for current figures: update almoner",

@@ -8,8 +8,19 @@
 //! the data; the journalist does not, and without figures of a population is taken to be as strong;
 //! the marketer wants as many right matches as possible.
 
+mod attained;
+mod coded;
+mod minimal;
+mod population;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    attained::Attained,
+    coded::{Coded, Measured, Part},
+    minimal::{Contribution, MinimalUniques},
+    population::{Chosen, Estimate, Estimates, Sizes},
+};
 use super::{Classes, Error, Fraction, classes::Class};
 
 /// The risk of one table.
@@ -65,10 +76,17 @@ pub struct Attack {
     pub over_k_ppm: u32,
 }
 
+impl Classes {
+    /// Counts the classes by how many people they have.
+    pub fn sizes(&self) -> Sizes {
+        Sizes::of(self.iter().map(|class| class.people.len() as u64))
+    }
+}
+
 impl Risk {
     /// Reckons the risk of a table's classes when those of fewer than `k` people are suppressed.
     pub fn of(classes: &Classes, k: u32) -> Self {
-        let is_large = |class: &Class<'_>| class.people.len() as u64 >= u64::from(k);
+        let is_large = |class: &Class<'_>| class.is_shown(k);
         let rows = classes.iter().map(|class| class.rows).sum();
         let suppressed_rows = classes.iter().filter(|c| !is_large(c)).map(|class| class.rows).sum();
         let mut people: Vec<u32> = classes

@@ -3,8 +3,18 @@
 //! Comes in: TOML. Goes out: [`Settings`]. Never: a fraction kept as a float; what decides whether
 //! a run fails is an integer.
 
+mod asked;
+mod offsets;
+
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    asked::{Apart, Asked},
+    offsets::{Offsets, OffsetsError},
+};
+use super::{kernel::shift_date::Weekdays, search::Metric};
 use crate::instant::Date;
 
 /// By which rules rows are made safe.
@@ -35,10 +45,37 @@ pub struct Settings {
     /// Dates move by at most this many days.
     #[serde(default = "shift_days_max")]
     pub shift_days_max: u32,
+    /// Whether shifts are whole weeks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shift_weekdays: bool,
+    /// Each person's days, where a table from outside says them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shift_offsets: Option<Offsets>,
+    /// The day after which no shifted date lies.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub horizon: Option<Date>,
+    /// The file of notes with marked spans on which scrubbers are measured; it changes no released byte.
+    #[serde(skip)]
+    pub scrub_gold: Option<PathBuf>,
     /// The day on which ages are reckoned. The pipeline gives its run's day where a file says none;
     /// a plan with a birth year is refused without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Date>,
+    /// What the search for the levels of hierarchies is to lose least.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub metric: Metric,
+    /// What classes must satisfy beyond having k people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<Asked>,
+    /// Whether rows that the found levels would suppress are told by coarser ones instead.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub recode: bool,
+    /// How many events of a person somebody may know; none where no more than one row is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub known_events: Option<u32>,
+    /// After so many seconds a search of more nodes than can all be looked at takes the best it has.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub search_seconds: Option<u32>,
 }
 
 impl Default for Settings {
@@ -48,9 +85,29 @@ impl Default for Settings {
             k: k(),
             suppress_limit: suppress_limit(),
             shift_days_max: shift_days_max(),
+            shift_weekdays: false,
+            shift_offsets: None,
+            scrub_gold: None,
+            horizon: None,
             as_of: None,
+            metric: Metric::default(),
+            models: Vec::new(),
+            recode: false,
+            known_events: None,
+            search_seconds: None,
         }
     }
+}
+
+impl Settings {
+    /// Returns whether shifted dates keep their days of the week.
+    pub fn weekdays(&self) -> Weekdays {
+        if self.shift_weekdays { Weekdays::Stay } else { Weekdays::Move }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn k() -> u32 {

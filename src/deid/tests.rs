@@ -31,7 +31,7 @@ fn roster(count: u32) -> Vec<ContributorId> {
 }
 
 fn keys(n: u8) -> ReleaseKeys {
-    ReleaseKeys { pseudonym: [n; 32], shift: [n ^ 0x5a; 32] }
+    ReleaseKeys { pseudonym: [n; 32], shift: [n ^ 0x5a; 32], noise: [n ^ 0x3c; 32] }
 }
 
 fn people(count: u32) -> People {
