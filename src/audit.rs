@@ -15,8 +15,10 @@ mod counted;
 mod covers;
 mod crossed;
 mod decided;
+mod determined;
 mod expected;
 mod fresh;
+mod generalised;
 mod given;
 mod goods;
 mod inputs;
@@ -164,6 +166,8 @@ pub enum Check {
     Licences,
     /// What went from institution to institution, and who approved it.
     Transfers,
+    /// What experts signed, and of which version.
+    Determinations,
     /// Whose rows an answer drew on.
     Usage,
     /// What a settlement rests on.
@@ -178,7 +182,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in order.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Book,
         Self::Entry,
         Self::Commit,
@@ -197,6 +201,7 @@ impl Check {
         Self::Payouts,
         Self::Licences,
         Self::Transfers,
+        Self::Determinations,
         Self::Usage,
         Self::Inputs,
         Self::Lines,
@@ -225,6 +230,7 @@ impl Check {
             Self::Payouts => "payouts",
             Self::Licences => "licences",
             Self::Transfers => "transfers",
+            Self::Determinations => "determinations",
             Self::Usage => "usage",
             Self::Inputs => "inputs",
             Self::Lines => "lines",
@@ -265,6 +271,9 @@ impl Check {
             }
             Self::Transfers => {
                 "Did each transfer take its steps in order, and none without the patient's approval?"
+            }
+            Self::Determinations => {
+                "Did the key in the book sign each determination, and of the version that is there?"
             }
             Self::Usage => "Do the lines of every answer fit its sums and the people asked of?",
             Self::Inputs => "Does a settlement rest on all that counted, and only that?",
@@ -376,6 +385,8 @@ pub fn audit(
     let stewards = crossed::stewards(&partners);
     let sides = transfers::check(evidence, &mut audit, &commits, &licences, &stewards)?;
     crossed::check(&mut audit, &commits, book.as_ref(), &sides, &partners);
+    stage("determinations");
+    determined::check(evidence, &mut audit, &commits)?;
     stage("questions");
     asked::usage(evidence, &mut audit, &commits, &versions)?;
     stage("values");

@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Audit, Check, Evidence,
     covers::CoverCommit,
+    determined::DeterminationCommit,
     goods::GoodsCommit,
     licences::LicenceCommit,
     payees::PayeeCommit,
@@ -42,6 +43,7 @@ pub(super) struct Commits {
     pub(super) payouts: Vec<Numbered<PayoutCommit>>,
     pub(super) pools: Vec<Numbered<PoolCommit>>,
     pub(super) covers: Vec<Numbered<CoverCommit>>,
+    pub(super) determinations: Vec<Numbered<DeterminationCommit>>,
     pub(super) goods: Vec<Numbered<GoodsCommit>>,
     pub(super) transfers: Vec<Numbered<TransferCommit>>,
     pub(super) usage: Vec<Numbered<UsageRecord>>,
@@ -86,6 +88,11 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &CoverCommit = c;
         &c.entry
     })?;
+    let determinations =
+        sequence(audit, vault, "vault", "determinations/commits", &mut complete, |c| {
+            let c: &DeterminationCommit = c;
+            &c.entry
+        })?;
     let goods = sequence(audit, vault, "vault", "goods/commits", &mut complete, |c| {
         let c: &GoodsCommit = c;
         &c.entry
@@ -120,6 +127,7 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         payouts,
         pools,
         covers,
+        determinations,
         goods,
         transfers,
         usage,

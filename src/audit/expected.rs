@@ -9,7 +9,8 @@ use super::{
     Audit, Check, Evidence,
     booked::Book,
     commits::{Commits, Numbered},
-    covers, decided, goods, licences, licensed, matched, payees, payouts, settled,
+    covers, decided, determined, generalised, goods, licences, licensed, matched, payees, payouts,
+    settled,
     shape::{Act, ConsentCommit, LinkageAct, LinkageCommit, PoolCommit},
     table::{count, leaf_hash},
     transfers,
@@ -86,6 +87,10 @@ pub(super) fn compare(
     sequence(audit, book, &mut claimed, usage.collect());
     let lake = commits.lake.iter().map(|c| (c.path.as_str(), &c.entry, Some(released(&c.body))));
     sequence(audit, book, &mut claimed, lake.collect());
+    let determinations = commits.determinations.iter();
+    let determinations =
+        determinations.map(|c| (c.path.as_str(), &c.entry, determined::said(c, commits)));
+    sequence(audit, book, &mut claimed, determinations.collect());
     let Some(book) = book else { return };
     for entry in &book.entries {
         let free = matches!(entry.kind(), None | Some(Kind::LogGenesis | Kind::CredentialAttested));
@@ -356,6 +361,9 @@ fn released(version: &Version) -> Said {
         "report": version.report.digest,
     });
     if let Some(members) = body.as_object_mut() {
+        if let Some(chosen) = generalised::said(version) {
+            members.insert("deid".to_owned(), chosen);
+        }
         if let Some(duo) = &version.duo {
             members.insert("duo".to_owned(), json!(duo.terms));
         }

@@ -134,6 +134,10 @@ fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
             named.insert(("vault", path.to_owned()), digest);
         }
     }
+    for commit in &commits.determinations {
+        let envelope = &commit.body.envelope;
+        named.insert(("vault", envelope.path.clone()), envelope.digest);
+    }
     for commit in &commits.goods {
         if let GoodsAct::Given(act) = &commit.body.act {
             for object in [&act.basis, &act.lines, &act.leaves] {

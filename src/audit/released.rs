@@ -13,6 +13,7 @@ use super::{
     Audit, Check, Evidence,
     commits::{Commits, Numbered},
     counted::counted,
+    generalised::Generalised,
     linked::{History, People},
     person::{Own, Part, Records, leaf},
     stood::{Register, Use},
@@ -137,6 +138,7 @@ fn tables(
     let mut whole = true;
     for table in &version.tables {
         let mut classes = Classes::of(table);
+        let mut generalised = Generalised::of(table);
         let mut complete = true;
         for (at, segment) in (0_u64..).zip(&table.segments) {
             let name = format!("lake/{}", segment.path);
@@ -151,6 +153,7 @@ fn tables(
                 rows = rows.saturating_add(u64::try_from(batch.num_rows()).unwrap_or(u64::MAX));
                 columns(audit, &name, table, batch);
                 good &= part.add(batch).is_some() && classes.add(batch).is_some();
+                good &= generalised.add(batch).is_some();
             }
             audit.check(Check::Rows, &name, rows == segment.rows, "its rows are counted otherwise");
             audit.check(
@@ -169,6 +172,7 @@ fn tables(
         }
         if complete {
             classes.judge(audit, version, table);
+            generalised.judge(audit, version, table);
         }
     }
     Ok((whole.then(|| records.finish()), members))
@@ -215,17 +219,35 @@ struct Classes {
     people: BTreeMap<Vec<u8>, BTreeSet<String>>,
 }
 
+/// The quasi-identifiers of a table, and whether only their being there can be known to others.
+pub(super) fn quasi(table: &TableVersion) -> Vec<(String, bool)> {
+    // What a key moved or hid matches nothing that anybody knows, but that it is there does.
+    let keyed = |done: &str| {
+        done.starts_with("moved by the person's own") || done.starts_with("keyed pseudonym")
+    };
+    let quasi = table.columns.iter().filter(|c| c.role == Role::Quasi);
+    quasi.map(|c| (c.name.clone(), keyed(&c.done))).collect()
+}
+
+/// The columns by which others may know a row.
+pub(super) fn known_columns(
+    quasi: &[(String, bool)],
+    batch: &RecordBatch,
+) -> Option<Vec<ArrayRef>> {
+    let column = |(name, keyed): &(String, bool)| -> Option<ArrayRef> {
+        let column = batch.column_by_name(name)?;
+        if !keyed {
+            return Some(std::sync::Arc::clone(column));
+        }
+        let there: BooleanArray = is_not_null(column).ok()?;
+        Some(std::sync::Arc::new(there))
+    };
+    quasi.iter().map(column).collect()
+}
+
 impl Classes {
     fn of(table: &TableVersion) -> Self {
-        let quasi = table.columns.iter().filter(|c| c.role == Role::Quasi);
-        // What a key moved or hid matches nothing that anybody knows, but that it is there does.
-        let keyed = |done: &str| {
-            done.starts_with("moved by the person's own") || done.starts_with("keyed pseudonym")
-        };
-        Self {
-            quasi: quasi.map(|c| (c.name.clone(), keyed(&c.done))).collect(),
-            people: BTreeMap::new(),
-        }
+        Self { quasi: quasi(table), people: BTreeMap::new() }
     }
 
     fn add(&mut self, batch: &RecordBatch) -> Option<()> {
@@ -233,16 +255,7 @@ impl Classes {
             return Some(());
         }
         let person = texts(batch, "person")?;
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        for (name, keyed) in &self.quasi {
-            let column = batch.column_by_name(name)?;
-            columns.push(if *keyed {
-                let there: BooleanArray = is_not_null(column).ok()?;
-                std::sync::Arc::new(there)
-            } else {
-                std::sync::Arc::clone(column)
-            });
-        }
+        let columns = known_columns(&self.quasi, batch)?;
         let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
         let rows = RowConverter::new(fields).ok()?.convert_columns(&columns).ok()?;
         for (row, person) in rows.iter().zip(person.iter()) {
