@@ -22,6 +22,7 @@ mod owed;
 mod page;
 mod pdf;
 mod quality;
+mod risk;
 mod run;
 mod settlement;
 mod statement;
@@ -56,9 +57,14 @@ pub use self::{
     page::{Checkpoint, Named, json},
     pdf::{Error as PdfError, Template, pdf},
     quality::{FilledLine, QualityReport, RuleFile, quality_page},
+    risk::{
+        RiskAttack, RiskColumn, RiskConfiguration, RiskFigures, RiskMarketer, RiskMinimal,
+        RiskOutcome, RiskPopulation, RiskQuestion, RiskReport, RiskSensitive, RiskSigned,
+        RiskSubject, RiskTable, RiskTest, RiskUnique, risk_page,
+    },
     run::{
-        ColumnLine, InstitutionLine, LeftLine, RecordsLine, RiskLine, RunReport, TableLine,
-        run_page,
+        ChoiceLine, ColumnLine, DoubtLine, InstitutionLine, LeftLine, RecordsLine, RiskLine,
+        RunReport, ScrubLine, TableLine, run_page,
     },
     settlement::{
         SettlementAccount, SettlementLayer, SettlementPage, SettlementUse, settlement_page,

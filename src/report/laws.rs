@@ -2,12 +2,13 @@
 
 use super::{
     AuditCheck, AuditFinding, AuditPage, Checkpoint, ColumnLine, DatasetPage, DatasetTable,
-    DatasetVersion, FilledLine, HistoryLine, IndexAudit, IndexDataset, IndexPage, IndexPool,
-    InstitutionLine, IssuerLine, Lang, LeftLine, LicenceRecord, LicencesPage, LicensedInstitution,
-    Link, Named, PractitionersLine, PublicCount, QualityReport, RiskLine, RuleFile, RunReport,
-    SettlementAccount, SettlementLayer, SettlementPage, SettlementUse, StatementPage, TableLine,
-    audit_page, dataset_page, index_page, json, licences_page, quality_page, run_page,
-    settlement_page, sponsor_page, statement_page,
+    DatasetVersion, DoubtLine, FilledLine, HistoryLine, IndexAudit, IndexDataset, IndexPage,
+    IndexPool, InstitutionLine, IssuerLine, Lang, LeftLine, LicenceRecord, LicencesPage,
+    LicensedInstitution, Link, Named, PractitionersLine, PublicCount, QualityReport, RiskLine,
+    RuleFile, RunReport, ScrubLine, SettlementAccount, SettlementLayer, SettlementPage,
+    SettlementUse, StatementPage, TableLine, audit_page, dataset_page, index_page, json,
+    licences_page, quality_page, risk_page, run_page, settlement_page, sponsor_page,
+    statement_page,
 };
 use crate::{
     credential::{Holder, LicenceAction, LicenceEvent, Standing},
@@ -64,6 +65,11 @@ fn run(odd: &str) -> RunReport {
             line("riverside", 21_634),
             line("st-anselm", 18_873),
         ],
+        doubts: vec![DoubtLine {
+            table: odd.to_owned(),
+            column: odd.to_owned(),
+            said: odd.to_owned(),
+        }],
         files_left: vec![LeftLine {
             institution: odd.to_owned(),
             file: odd.to_owned(),
@@ -105,8 +111,21 @@ fn run(odd: &str) -> RunReport {
                 unique_before_ppm: 2_170,
                 suppressed_ppm: 21_159,
             }),
+            choice: None,
         }],
         records: Vec::new(),
+        scrubs: vec![ScrubLine {
+            table: "notes".to_owned(),
+            column: odd.to_owned(),
+            people_known: 1_842,
+            gold: Some("0f".repeat(32)),
+            notes: 2_000,
+            characters: 101_300,
+            recall_ppm: Some(999_812),
+            recall_bound_ppm: Some(999_720),
+            patterns_ppm: Some(1_000_000),
+            precision_ppm: None,
+        }],
         segments: 4,
         bytes: 1_402_331,
         entry: Some(format!("{}{odd}", "0f".repeat(32))),
@@ -356,7 +375,7 @@ fn licences(odd: &str) -> LicencesPage {
 }
 
 /// Every page with `odd` in as many texts as take one.
-fn pages(odd: &str) -> [(&'static str, String); 9] {
+fn pages(odd: &str) -> [(&'static str, String); 10] {
     [
         ("index", index_page(&index(odd))),
         ("licences", licences_page(&licences(odd))),
@@ -366,6 +385,16 @@ fn pages(odd: &str) -> [(&'static str, String); 9] {
         ("audit", audit_page(&audit(odd))),
         ("dataset", dataset_page(&dataset(odd), "dataset")),
         ("quality", quality_page(&quality(odd))),
+        (
+            "risk",
+            risk_page(
+                &super::risk::tests::sample(odd),
+                &super::risk::tests::signed(odd),
+                time(),
+                Lang::En,
+                "risk.json",
+            ),
+        ),
         ("sponsor", sponsor_page(&super::audit_pool::tests::sample(odd), &[])),
     ]
 }

@@ -45,11 +45,17 @@ pub struct RunReport {
     pub refusals: BTreeMap<String, u64>,
     /// Rejected rows by rule.
     pub rejects: BTreeMap<String, u64>,
+    /// Released columns whose role looks wrong by their name or their values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<DoubtLine>,
     /// The released tables.
     pub tables: Vec<TableLine>,
     /// Which released rows count as records, by table; nothing where the pipeline does not ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<RecordsLine>,
+    /// The columns of free text, and how well each is scrubbed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scrubs: Vec<ScrubLine>,
     /// Segments written.
     pub segments: u64,
     /// Their bytes.
@@ -92,6 +98,17 @@ pub struct LeftLine {
     pub reason: String,
 }
 
+/// A released column whose role looks wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoubtLine {
+    /// Its table.
+    pub table: String,
+    /// Its name in the source.
+    pub column: String,
+    /// What was seen, in words, without a value.
+    pub said: String,
+}
+
 /// One released table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableLine {
@@ -108,6 +125,58 @@ pub struct TableLine {
     /// What could be learnt from it; none where it has no quasi-identifiers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<RiskLine>,
+    /// The generalisation that was chosen for it; none where nothing was searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<ChoiceLine>,
+}
+
+/// The generalisation of one table, as a search chose it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceLine {
+    /// The columns, each with its level and the highest there is.
+    pub columns: Vec<(String, u64, u64)>,
+    /// What was to be lost least.
+    pub metric: String,
+    /// What is lost, as decimal text.
+    pub score: String,
+    /// What no generalisation is below, where the search was stopped before it was sure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<String>,
+    /// The models of privacy, in words.
+    pub models: Vec<String>,
+    /// Records in classes that break one.
+    pub suppressed: u64,
+    /// Of these, records that stay, told less exactly than the others.
+    pub recoded: u64,
+    /// Generalisations that there are.
+    pub lattice: u64,
+    /// Generalisations whose classes were counted.
+    pub checked: u64,
+}
+
+/// A released column of free text, and how well its scrubber does on the pipeline's gold set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScrubLine {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// Of how many people tables say something that was looked for in their notes.
+    pub people_known: u64,
+    /// The digest of the gold set; `None` where the pipeline names none.
+    pub gold: Option<String>,
+    /// Notes in the gold set.
+    pub notes: u64,
+    /// Letters and digits in it that must go.
+    pub characters: u64,
+    /// The share of them that went, in millionths.
+    pub recall_ppm: Option<u64>,
+    /// What the share is at least, with a confidence of 95 % (Clopper-Pearson), in millionths.
+    pub recall_bound_ppm: Option<u64>,
+    /// The same share of what its form gives away: dates, telephone numbers, addresses of mail.
+    pub patterns_ppm: Option<u64>,
+    /// Of what went, the share that had to, in millionths.
+    pub precision_ppm: Option<u64>,
 }
 
 /// Which released rows of one table count as records.
@@ -202,6 +271,14 @@ pub fn run_page(report: &RunReport) -> String {
         }
         h2 { "What was done to each column" }
         @for table in &report.tables { (table_section(table)) }
+        @if !report.doubts.is_empty() {
+            h2 { "Columns to look at" }
+            (doubts(&report.doubts))
+        }
+        @if !report.scrubs.is_empty() {
+            h2 { "Free text" }
+            (scrubs(&report.scrubs))
+        }
         @if !report.records.is_empty() {
             h2 { "Which rows count" }
             (records(&report.records))
@@ -297,6 +374,20 @@ fn left(files: &[LeftLine]) -> Markup {
     }
 }
 
+fn doubts(lines: &[DoubtLine]) -> Markup {
+    let rows: Vec<Vec<Markup>> = lines
+        .iter()
+        .map(|line| vec![whole(&line.table), html! { code { (line.column) } }, text(&line.said)])
+        .collect();
+    html! {
+        p {
+            "Their names or sampled values do not suit their roles. Nothing here is a value; whoever \
+             answers for the schema should look."
+        }
+        (table("Columns whose role looks wrong", &["Table", "Column", "What was seen"], &rows))
+    }
+}
+
 fn reasons(
     caption: &str,
     counts: &BTreeMap<String, u64>,
@@ -340,6 +431,42 @@ fn records(lines: &[RecordsLine]) -> Markup {
     }
 }
 
+fn scrubs(lines: &[ScrubLine]) -> Markup {
+    let share = |ppm: Option<u64>| match ppm {
+        None => text("not measured"),
+        Some(ppm) => text(format!("{}.{:04} %", ppm / 10_000, ppm % 10_000)),
+    };
+    let rows: Vec<Vec<Markup>> = lines
+        .iter()
+        .map(|line| {
+            vec![
+                whole(format!("{}.{}", line.table, line.column)),
+                count(line.people_known),
+                count(line.notes),
+                count(line.characters),
+                share(line.recall_ppm),
+                share(line.recall_bound_ppm),
+                share(line.patterns_ppm),
+                share(line.precision_ppm),
+            ]
+        })
+        .collect();
+    html! {
+        p {
+            "Of a note there is left what is on a list of harmless words and numbers of clinical \
+             shapes. How much of what must go the scrubber finds is measured on notes that the \
+             pipeline names, not on those of this release."
+        }
+        (table(
+            "Free text, and how well it is scrubbed",
+            &["Column", "#People looked for", "#Notes measured", "#Characters that must go",
+                "#Of them went", "#At least, with 95 % confidence", "#Of those of a fixed form",
+                "#Of what went, rightly"],
+            &rows,
+        ))
+    }
+}
+
 fn table_section(line: &TableLine) -> Markup {
     let rows: Vec<Vec<Markup>> = line
         .columns
@@ -374,6 +501,33 @@ fn table_section(line: &TableLine) -> Markup {
                 (percent(risk.suppressed_ppm)) " of the rows were left out to get there."
             }
         }
+        @if let Some(choice) = &line.choice {
+            p { (chosen(choice)) }
+        }
         (table(&caption, &["Column", "What it is", "What was done"], &rows))
     }
+}
+
+/// Says what a search chose, and how sure it is.
+fn chosen(choice: &ChoiceLine) -> String {
+    let levels = choice.columns.iter().map(|(name, level, top)| format!("{name} {level} of {top}"));
+    let levels: Vec<String> = levels.collect();
+    let sure = match &choice.bound {
+        None => "none loses less".to_owned(),
+        Some(bound) => format!("the search was stopped; none loses less than {bound}"),
+    };
+    let recoded = match choice.recoded {
+        0 => String::new(),
+        rows => format!(" {} of these records stay, told less exactly.", thousands(rows)),
+    };
+    format!(
+        "Of {} generalisations this one loses least by {} ({}; {sure}): levels {}. It satisfies {}, \
+         but for {} records.{recoded}",
+        thousands(choice.lattice),
+        choice.metric,
+        choice.score,
+        levels.join(", "),
+        choice.models.join(", "),
+        thousands(choice.suppressed),
+    )
 }
