@@ -23,10 +23,11 @@ use crate::{
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 13] = [
+const SEQUENCES: [(&str, &str); 14] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
     ("vault", "covers/commits"),
+    ("vault", "determinations/commits"),
     ("vault", "goods/commits"),
     ("vault", "licences/commits"),
     ("vault", "parties/commits"),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Progress;
 use crate::{
+    deid::kernel::zip3,
     instant::Instant,
     site::{self, Site},
     store::{Created, Store},
@@ -33,7 +34,7 @@ pub fn examine(
     races: (u32, u32),
     progress: &dyn Progress,
 ) -> Vec<Check> {
-    let mut checks = vec![probe(store, races, progress)];
+    let mut checks = vec![probe(store, races, progress), zip_codes(now)];
     match Site::open(place, keys, now) {
         Ok(site) => {
             checks.push(Check {
@@ -58,6 +59,22 @@ pub fn examine(
         }
     }
     checks
+}
+
+/// Whether the list of ZIP prefixes that may be shown rests on the newest census.
+fn zip_codes(now: Instant) -> Check {
+    use chrono::Datelike as _;
+    let (census, through) = (zip3::CENSUS_YEAR, zip3::CURRENT_THROUGH);
+    let passed = !zip3::is_stale(now.date().year());
+    let found = if passed {
+        format!("prefixes of the {census} census, current through {through}")
+    } else {
+        format!(
+            "prefixes of the {census} census: 45 CFR 164.514(b)(2)(i)(B) asks for current figures, \
+             and plans with zip3 are refused; update almoner"
+        )
+    };
+    Check { name: "zip codes", passed, found }
 }
 
 fn book(site: &Site) -> Check {
@@ -128,6 +145,15 @@ pub fn probe(store: &Store, (rounds, writers): (u32, u32), progress: &dyn Progre
 mod tests {
     use super::*;
     use crate::pipeline::Silent;
+
+    #[test]
+    fn a_list_of_zip_prefixes_is_well_until_newer_figures_are_due() {
+        let on = |day: &str| zip_codes(Instant::parse(day).unwrap());
+        assert!(on("2026-11-22T12:00:00Z").passed);
+        let stale = on("2033-01-01T00:00:00Z");
+        assert!(!stale.passed, "the figures of 2020 count as current in 2033");
+        assert!(stale.found.contains("2020") && stale.found.contains("(B)"));
+    }
 
     #[test]
     fn a_folder_and_a_memory_store_pass_the_race() {

@@ -5,9 +5,12 @@
 //! consents is the same run: begun again it goes on, finished it is found done.
 
 mod close;
+mod codes;
 mod deliveries;
 mod error;
 mod keys;
+mod known;
+mod late;
 mod leaks;
 mod part;
 mod plan;
@@ -17,20 +20,25 @@ mod records;
 mod report;
 mod roster;
 mod trace;
+mod utility;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use rayon::prelude::*;
 
 pub use self::error::Error;
-use self::part::Work;
-pub(super) use self::quality::path as findings_path;
+use self::part::{Receipt, Work};
 pub use self::{
     quality::dry_check,
     trace::{Fate, trace},
 };
+pub(super) use self::{quality::path as findings_path, utility::Before};
 use super::{Progress, cover, spec::Spec};
-pub use crate::deid::Error as DeidError;
+pub use crate::deid::{
+    Error as DeidError,
+    late::{Choice, LateError},
+    search::Error as Unfound,
+};
 use crate::{
     lake::{Lake, Version},
     report::RunReport,
@@ -93,22 +101,45 @@ pub fn ingest(
     }
     let mut bad = keys::check(plan.reading(), spec, progress)?;
     let judged = quality::check(site, spec, &plan, &mut bad, dry_run, progress)?;
-    let work = Work::new(site, spec, &plan, (&bad, &judged), dry_run)?;
-    progress.stage("conform, admit, de-identify", plan.tasks.len() as u64);
-    let receipts = (0..plan.tasks.len())
-        .into_par_iter()
-        .map(|task| {
-            let receipt = part::run_part(&work, task)?;
-            tracing::debug!(task, read = receipt.read, admitted = receipt.admitted, "part done");
-            progress.step();
-            Ok(receipt)
-        })
-        .collect::<Result<Vec<_>, Error>>()?;
-    let mut done = close::commit(&work, &lake, &receipts, progress)?;
+    let work = Work::new(site, spec, &plan, (&bad, &judged), dry_run, progress)?;
+    let receipts = parts(&work, progress)?;
+    let mut done = close::commit(&work, &lake, receipts, progress)?;
     if !dry_run {
         done.covers = covers(site, spec, input, &done.run, progress)?;
     }
     Ok(done)
+}
+
+/// Runs a pipeline as far as its searches, and returns what each would choose, by table. Nothing is
+/// written; rows are admitted by the consents that stand, as in a run.
+pub fn search(
+    site: &Site,
+    spec: &Spec,
+    input: &Path,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<String, Choice>, Error> {
+    let spec = &spec.over(input)?;
+    let plan = plan::plan(site, spec, input, progress)?;
+    let mut bad = keys::check(plan.reading(), spec, progress)?;
+    let judged = quality::check(site, spec, &plan, &mut bad, true, progress)?;
+    let work = Work::new(site, spec, &plan, (&bad, &judged), true, progress)?;
+    let receipts = parts(&work, progress)?;
+    Ok(late::settle(&work, receipts, progress)?.1)
+}
+
+/// Runs every part, or finds its receipt.
+fn parts(work: &Work<'_>, progress: &dyn Progress) -> Result<Vec<Receipt>, Error> {
+    let count = work.plan.tasks.len();
+    progress.stage("conform, admit, de-identify", count as u64);
+    (0..count)
+        .into_par_iter()
+        .map(|task| {
+            let receipt = part::run_part(work, task)?;
+            tracing::debug!(task, read = receipt.read, admitted = receipt.admitted, "part done");
+            progress.step();
+            Ok(receipt)
+        })
+        .collect()
 }
 
 /// Evaluates the policies that a pipeline names over what was just released.

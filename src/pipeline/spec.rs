@@ -1,6 +1,7 @@
 //! A pipeline file: what is read, for which purpose, how it is made safe, where it goes, which pool
 //! pays. Read whole, every fault at once, each with its line and column.
 
+mod deid;
 mod duo;
 mod licence;
 mod linkage;
@@ -18,10 +19,9 @@ pub use self::linkage::LinkageSpec;
 pub use self::records::RecordsSpec;
 use crate::{
     cover::{self, Policy},
-    deid::{Fraction, Profile, Settings},
+    deid::{Fraction, Settings},
     digest::Sha3Digest,
     fault::{Fault, Members, Sheet},
-    instant::Date,
     purpose::Purpose,
     quality::Rules,
     schema::TableSchema,
@@ -156,7 +156,7 @@ impl Spec {
         let linkage = linkage::read(sheet, &top, &schemas);
         let records = records::read(sheet, &top, &schemas);
         let deid_span = top.key_span("deid").unwrap_or(0..0);
-        let deid = deid(sheet, &top);
+        let deid = deid::read(file, sheet, &top)?;
         let mut rejects_max_ppm = 10_000;
         let mut rules = Rules::default();
         if let Some(quality) = top.table("quality") {
@@ -310,46 +310,6 @@ fn read_rules(
     }
     faults.extend(rules.check(schemas));
     Ok(rules)
-}
-
-fn deid(sheet: &Sheet<'_>, top: &Members<'_, '_>) -> Option<Settings> {
-    let mut settings = Settings::default();
-    let Some(members) = top.table("deid") else {
-        if !top.has("deid") {
-            sheet.fault_hint(
-                top.span(),
-                "this pipeline lacks `[deid]`",
-                "say how rows are made safe: [deid] with profile = \"expert\" and k = 11",
-            );
-        }
-        return None;
-    };
-    let profiles = [("expert", Profile::Expert), ("safe-harbor", Profile::SafeHarbor)];
-    let profile = members.choice_needed("profile", &profiles);
-    if let Some(k) = members.integer("k", 2) {
-        match u32::try_from(k) {
-            Ok(k) => settings.k = k,
-            Err(_) => sheet.fault(members.value_span("k"), "larger than any table"),
-        }
-    }
-    if let Some(share) = share(sheet, &members, "suppress_limit") {
-        settings.suppress_limit = share;
-    }
-    if let Some(days) = members.integer("shift_days_max", 1) {
-        match u32::try_from(days).ok().filter(|&days| days <= 3_650) {
-            Some(days) => settings.shift_days_max = days,
-            None => sheet.fault(members.value_span("shift_days_max"), "at most 3650 days"),
-        }
-    }
-    if let Some(text) = members.scalar("as_of") {
-        match Date::parse_from_str(&text.value, "%Y-%m-%d") {
-            Ok(date) => settings.as_of = Some(date),
-            Err(_) => sheet.fault(text.span, "not a date of the form YYYY-MM-DD"),
-        }
-    }
-    members.finish();
-    settings.profile = profile?;
-    Some(settings)
 }
 
 /// Reads a share between 0 and 1, exactly.

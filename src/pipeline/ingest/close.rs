@@ -8,18 +8,20 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Error, Ingested, Outcome,
+    Error, Ingested, Outcome, codes,
+    late::{self, Choices, Costs},
     part::{Receipt, Waiting, Work, classes},
     records,
     report::run_report,
     roster::{self, Roster},
+    utility,
 };
 use crate::{
-    deid::{self, Classes, Risk, SmallClasses},
+    deid::{self, Classes, PlannedColumn, Risk, SmallClasses, late::Choice, risk::Sizes},
     digest::{Sha3Digest, Sha256, hex},
     lake::{
         Counts, Lake, Metadata, PrivateObject, RecordDigests, RecordTree, ReleasedColumn,
-        TableVersion, Version, VersionTerms, Written, write_segment,
+        TableVersion, UTILITY, Version, VersionTerms, Written, write_segment,
     },
     ledger::{Kind, Subject, record},
     pipeline::{Progress, rejects},
@@ -38,15 +40,17 @@ pub(super) struct TableOutcome {
 pub(super) fn commit(
     work: &Work<'_>,
     lake: &Lake,
-    receipts: &[Receipt],
+    receipts: Vec<Receipt>,
     progress: &dyn Progress,
 ) -> Result<Ingested, Error> {
-    let mut counts = counted(work, receipts);
-    quarantine(work, receipts)?;
+    let mut counts = counted(work, &receipts);
+    quarantine(work, &receipts)?;
     check_rejects(work, &counts)?;
     if counts.admitted == 0 {
         return Err(Error::Empty { read: counts.read, refused: counts.refused });
     }
+    let (receipts, mut choices, costs) = late::settle(work, receipts, progress)?;
+    let receipts = receipts.as_slice();
     let risks = risks(work, receipts)?;
     let store = if work.is_dry() {
         Store::open(&format!("memory://dry-run/{}", work.plan.run))?
@@ -82,7 +86,9 @@ pub(super) fn commit(
         }
         parts.push((segments, suppressed));
     }
-    let tables = tables(work, &waiting, &parts, risks, &mut digests, &mut roster);
+    let useful = utility::bytes(work, receipts, |schema| risks.get(&schema).map(|j| &j.sizes))?;
+    let late = (&mut choices, &costs);
+    let tables = tables(work, (&waiting, &parts), (risks, late), &mut digests, &mut roster);
     counts.suppressed = tables.iter().map(|t| t.version.suppressed).sum();
     counts.released = tables.iter().map(|t| t.version.rows).sum();
     let records = digests.finish();
@@ -118,7 +124,11 @@ pub(super) fn commit(
         let (path, bytes) = found.object()?;
         papers.push(private(path, &bytes)?);
     }
+    papers.push(private(format!("{UTILITY}{}.json", Sha3Digest::of(&useful)), &useful)?);
     papers.extend(duo.iter().filter_map(|duo| duo.ontology.clone()));
+    for (path, bytes) in late::hierarchies(work) {
+        papers.push(private(path, &bytes)?);
+    }
     if let Some(deliveries) = &work.plan.deliveries {
         for (path, bytes) in deliveries.objects()? {
             papers.push(private(path, &bytes)?);
@@ -212,14 +222,14 @@ fn quarantine(work: &Work<'_>, receipts: &[Receipt]) -> Result<(), Error> {
     Ok(work.site.vault().put(&rejects::path(&work.plan.run), bytes)?)
 }
 
-/// Names the run's record and quarantine as they lie in the vault.
+/// Names the run's record, quarantine and codes as they lie in the vault.
 fn papers(work: &Work<'_>) -> Result<Vec<PrivateObject>, Error> {
     let mut papers = Vec::new();
     if work.is_dry() {
         return Ok(papers);
     }
     let run = &work.plan.run;
-    for path in [format!("runs/{run}/run.json"), rejects::path(run)] {
+    for path in [format!("runs/{run}/run.json"), rejects::path(run), codes::path(run)] {
         if let Some(bytes) = work.site.vault().find(&path)? {
             papers.push(PrivateObject { path, digest: Sha3Digest::of(&bytes) });
         }
@@ -251,6 +261,7 @@ fn ppm(part: u64, whole: u64) -> u64 {
 struct Judged {
     risk: Risk,
     small: SmallClasses,
+    sizes: Sizes,
 }
 
 fn risks(work: &Work<'_>, receipts: &[Receipt]) -> Result<BTreeMap<usize, Judged>, Error> {
@@ -271,7 +282,8 @@ fn risks(work: &Work<'_>, receipts: &[Receipt]) -> Result<BTreeMap<usize, Judged
         let classes = Classes::merge(parts);
         let risk = Risk::of(&classes, work.spec.deid.k);
         risk.check(&schema.table, work.spec.deid.suppress_limit)?;
-        judged.insert(at, Judged { risk, small: classes.small(work.spec.deid.k) });
+        let (small, sizes) = (classes.small(work.spec.deid.k), classes.sizes());
+        judged.insert(at, Judged { risk, small, sizes });
     }
     Ok(judged)
 }
@@ -336,11 +348,13 @@ fn release(
     Ok((written, suppressed, tally))
 }
 
+/// The segments of a waiting object, and the rows of it that were suppressed.
+type Released = (Vec<Written>, u64);
+
 fn tables(
     work: &Work<'_>,
-    waiting: &[(usize, &Waiting)],
-    written: &[(Vec<Written>, u64)],
-    mut risks: BTreeMap<usize, Judged>,
+    (waiting, written): (&[(usize, &Waiting)], &[Released]),
+    (mut risks, (choices, costs)): (BTreeMap<usize, Judged>, (&mut Choices, &Costs)),
     digests: &mut RecordDigests,
     roster: &mut Roster,
 ) -> Vec<TableOutcome> {
@@ -350,15 +364,17 @@ fn tables(
     for at in places {
         let Some(schema) = work.spec.schemas.get(at).filter(|s| !s.reference) else { continue };
         let risk = risks.remove(&at).map(|judged| judged.risk);
+        let choice = choices.remove(&schema.table);
         let mut version = TableVersion {
             table: schema.table.clone(),
             schema: schema.digest,
             category: schema.category.clone(),
-            columns: columns(work, schema),
+            columns: columns(work, schema, choice.as_ref(), costs.get(&schema.table)),
             segments: Vec::new(),
             rows: 0,
             suppressed: 0,
             class_min: risk.as_ref().map_or(0, |risk| risk.after.k),
+            choice,
         };
         for ((task, _), (written, suppressed)) in waiting.iter().zip(written) {
             let Some((source, _)) = work.of(*task).filter(|(source, _)| source.schema == at) else {
@@ -377,7 +393,12 @@ fn tables(
     tables
 }
 
-fn columns(work: &Work<'_>, schema: &TableSchema) -> Vec<ReleasedColumn> {
+fn columns(
+    work: &Work<'_>,
+    schema: &TableSchema,
+    choice: Option<&Choice>,
+    costs: Option<&BTreeMap<String, String>>,
+) -> Vec<ReleasedColumn> {
     let Some(plan) = work.deid.table(&schema.table) else { return Vec::new() };
     let system =
         |name: &str| schema.column(name).and_then(|at| schema.columns.get(at)?.code_system.clone());
@@ -386,11 +407,28 @@ fn columns(work: &Work<'_>, schema: &TableSchema) -> Vec<ReleasedColumn> {
         kind: column.kind.to_string(),
         source: column.source,
         role: column.role,
-        done: column.done.clone(),
+        done: done(column, choice, costs),
         unit: column.unit.clone(),
         code_system: system(&column.source_name),
     });
     released.collect()
+}
+
+/// What was done to a column, with the level where a search chose one, and with what a mask cost.
+fn done(
+    column: &PlannedColumn,
+    choice: Option<&Choice>,
+    costs: Option<&BTreeMap<String, String>>,
+) -> String {
+    let chosen = choice.and_then(|all| all.columns.iter().find(|own| own.column == column.name));
+    let cost = costs.and_then(|costs| costs.get(&column.name));
+    match (chosen, cost) {
+        (Some(own), _) => {
+            format!("{}: level {} of 0 to {}", column.done, own.level, own.height - 1)
+        }
+        (None, Some(cost)) => format!("{}; {cost}", column.done),
+        (None, None) => column.done.clone(),
+    }
 }
 
 fn tree(work: &Work<'_>, records: &[(u32, Sha3Digest)]) -> Result<record::RecordTree, Error> {
@@ -489,6 +527,9 @@ fn body(version: &Version) -> Map<String, Value> {
     }
     match body {
         Value::Object(mut body) => {
+            if let Some(chosen) = chosen(version) {
+                body.insert("deid".to_owned(), chosen);
+            }
             if let Some(duo) = &version.duo {
                 body.insert("duo".to_owned(), json!(duo.terms));
             }
@@ -507,6 +548,16 @@ fn body(version: &Version) -> Map<String, Value> {
             Map::new()
         }
     }
+}
+
+/// What was chosen for each table that was searched, with its digest.
+fn chosen(version: &Version) -> Option<Value> {
+    let choices = version.tables.iter().filter_map(|table| {
+        let choice = table.choice.as_ref()?;
+        Some((table.table.clone(), json!({"choice": choice, "digest": choice.digest().ok()?})))
+    });
+    let choices: Map<String, Value> = choices.collect();
+    (!choices.is_empty()).then_some(Value::Object(choices))
 }
 
 /// The digest of the sorted list of input digests, so that many inputs fit one entry.

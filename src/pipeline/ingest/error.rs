@@ -34,6 +34,21 @@ pub enum Error {
     /// De-identification failed.
     #[error(transparent)]
     Deid(#[from] deid::Error),
+    /// The table that says by how many days people's dates move does not know them all.
+    #[error("the table of `shift_offsets` misses {missing} of the people whose rows may go on")]
+    Offsets {
+        /// How many it misses.
+        missing: usize,
+    },
+    /// The run's code table does not fit its roster.
+    #[error("the codes of the run's people cannot be used")]
+    Codes(#[from] deid::CodesError),
+    /// The system gave no randomness to draw codes from.
+    #[error("the system gave no randomness for the codes of people: {0}")]
+    Randomness(String),
+    /// More combinations of known events than can be looked at.
+    #[error("`known_events` asks for too much")]
+    Events(#[source] deid::events::TooMany),
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] lake::Error),
@@ -89,6 +104,14 @@ pub enum Error {
         ppm: u64,
         /// The share that the pipeline allows.
         limit_ppm: u64,
+    },
+    /// The gold set of `scrub_gold` cannot be used.
+    #[error("the gold set `{}` cannot be used", file.display())]
+    Gold {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        source: deid::scrub::GoldError,
     },
     /// The rules of quality could not be run.
     #[error(transparent)]

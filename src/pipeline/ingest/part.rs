@@ -10,13 +10,18 @@ use arrow::array::Array as _;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, keys::BadLines, plan::Plan, quality::Judged, records};
+use super::{Error, codes, keys::BadLines, known, plan::Plan, quality::Judged, records, utility};
 use crate::{
     consent,
-    deid::{self, ClassCounter, Classes, DeidentifiedBatch, People, ReleaseKeys},
+    deid::{self, ClassCounter, Classes, DeidentifiedBatch, People, Profile, ReleaseKeys, detect},
     digest::Sha256,
-    pipeline::spec::{SourceSpec, Spec},
+    pipeline::{
+        Progress,
+        spec::{SourceSpec, Spec},
+    },
+    quality::Tally,
     records::{Sketcher, Sketches},
+    report::ScrubLine,
     schema::{self, Reject, TableSchema},
     site::Site,
     source,
@@ -30,6 +35,8 @@ pub(super) struct Work<'a> {
     pub(super) plan: &'a Plan,
     pub(super) deid: deid::Plan,
     pub(super) people: People,
+    /// The columns of free text, and how well each is scrubbed.
+    pub(super) scrubs: Vec<ScrubLine>,
     pub(super) bad: &'a BadLines,
     /// What the rules of quality found.
     pub(super) judged: &'a Judged,
@@ -53,6 +60,9 @@ pub(super) struct Receipt {
     pub(super) admitted: u64,
     /// Cells of conformed rows that are to be kept, and how many of them hold a value.
     pub(super) cells: (u64, u64),
+    /// Released columns whose values look like identifiers, and that somebody answered for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) doubts: Vec<detect::Finding>,
     /// Where the de-identified rows wait, in order, each at most one segment.
     pub(super) staged: Vec<Waiting>,
     /// Where the sketches of those rows wait, one object for each; none where the pipeline does not
@@ -61,6 +71,8 @@ pub(super) struct Receipt {
     pub(super) sketches: Vec<Waiting>,
     /// Where the classes wait.
     pub(super) classes: Waiting,
+    /// How admitted rows are spread before anything is done to them.
+    pub(super) spread: Tally,
 }
 
 /// An object that waits in the vault for the commit.
@@ -77,19 +89,32 @@ impl<'a> Work<'a> {
         plan: &'a Plan,
         (bad, judged): (&'a BadLines, &'a Judged),
         dry_run: bool,
+        progress: &dyn Progress,
     ) -> Result<Self, Error> {
         let mut settings = spec.deid.clone();
         settings.as_of = Some(plan.as_of);
         let deid = super::leaks::plan(spec, &settings)?;
         // Pseudonyms differ from version to version, so that versions cannot be linked by them.
-        // Shifts do not: several shifts of one date would bound it ever closer.
+        // Shifts and noise do not: several of one value would bound it ever closer.
         let keys = ReleaseKeys {
             pseudonym: site.secret(&format!("pseudonym/{}/{}", spec.dataset, plan.version)),
             shift: site.secret(&format!("shift/{}", spec.dataset)),
+            noise: site.secret(&format!("noise/{}", spec.dataset)),
         };
-        let people = People::new(plan.admission.people(), &keys, &settings);
+        let roster = plan.admission.people();
+        let missing = settings.shift_offsets.as_ref().map_or(0, |offsets| offsets.missing(roster));
+        if missing > 0 {
+            return Err(Error::Offsets { missing });
+        }
+        let known = known::find(spec, plan, &deid, progress)?;
+        let scrubs = known::lines(spec, &deid, &known)?;
+        let people = People::new(roster, &keys, &settings).with_known(known);
+        let people = match settings.profile {
+            Profile::Expert => people,
+            Profile::SafeHarbor => people.coded(&codes::of_run(site, &plan.run, roster, dry_run)?),
+        };
         let dry = dry_run.then(Mutex::default);
-        Ok(Self { site, spec, plan, deid, people, bad, judged, vault: site.vault(), dry })
+        Ok(Self { site, spec, plan, deid, people, scrubs, bad, judged, vault: site.vault(), dry })
     }
 
     pub(super) fn is_dry(&self) -> bool {
@@ -103,7 +128,13 @@ impl<'a> Work<'a> {
         Some((source, self.spec.schemas.get(source.schema)?))
     }
 
-    fn put(&self, path: String, bytes: Vec<u8>, digest: Sha256) -> Result<Waiting, Error> {
+    /// Puts an object aside for the commit.
+    pub(super) fn put(
+        &self,
+        path: String,
+        bytes: Vec<u8>,
+        digest: Sha256,
+    ) -> Result<Waiting, Error> {
         let bytes = Bytes::from(bytes);
         let waiting = Waiting { path, digest };
         match &self.dry {
@@ -128,8 +159,29 @@ impl<'a> Work<'a> {
         Ok(found)
     }
 
+    /// Keeps a record of the run in the vault; a dry run keeps none.
+    pub(super) fn keep(&self, path: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        if !self.is_dry() {
+            self.vault.put(path, Bytes::from(bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Finds a record that an earlier, killed run kept.
+    pub(super) fn kept(&self, path: &str) -> Result<Option<Bytes>, Error> {
+        Ok(if self.is_dry() { None } else { self.vault.find(path)? })
+    }
+
     fn all_there(&self, receipt: &Receipt) -> Result<bool, Error> {
-        for waiting in receipt.staged.iter().chain(&receipt.sketches).chain([&receipt.classes]) {
+        self.are_there(receipt.staged.iter().chain(&receipt.sketches).chain([&receipt.classes]))
+    }
+
+    /// Whether objects that were put aside are there, as they were.
+    pub(super) fn are_there<'o>(
+        &self,
+        objects: impl Iterator<Item = &'o Waiting>,
+    ) -> Result<bool, Error> {
+        for waiting in objects {
             match self.get(waiting)? {
                 Some(bytes) if Sha256::of(&bytes) == waiting.digest => {}
                 Some(_) | None => return Ok(false),
@@ -143,17 +195,14 @@ impl<'a> Work<'a> {
 pub(super) fn run_part(work: &Work<'_>, task: usize) -> Result<Receipt, Error> {
     let folder = format!("runs/{}/parts/{task:06}", work.plan.run);
     let path = format!("{folder}.json");
-    if !work.is_dry()
-        && let Some(bytes) = work.vault.find(&path)?
+    if let Some(bytes) = work.kept(&path)?
         && let Ok(receipt) = serde_json::from_slice::<Receipt>(&bytes)
         && work.all_there(&receipt)?
     {
         return Ok(receipt);
     }
     let receipt = fresh(work, task, &folder)?;
-    if !work.is_dry() {
-        work.vault.put(&path, Bytes::from(serde_json::to_vec(&receipt)?))?;
-    }
+    work.keep(&path, serde_json::to_vec(&receipt)?)?;
     Ok(receipt)
 }
 
@@ -170,13 +219,14 @@ fn fresh(work: &Work<'_>, task: usize, folder: &str) -> Result<Receipt, Error> {
         input: planned.input,
         people: work.people.of_institution(&source.institution),
         folder,
-        is_first: planned.part.index() == 0,
+        sample: detect::Sample::new(table),
         read: 0,
         rejects: Vec::new(),
         refused: BTreeMap::new(),
         admitted: 0,
         cells: (0, 0),
         counter: ClassCounter::default(),
+        spread: utility::tally(work),
         held: (0, Vec::new()),
         staged: Vec::new(),
         sketcher: records::sketcher(work, task),
@@ -185,6 +235,7 @@ fn fresh(work: &Work<'_>, task: usize, folder: &str) -> Result<Receipt, Error> {
     };
     work.plan.reading().raw(work.spec, planned, |raw| rows.take(&raw))?;
     rows.stage()?;
+    let doubts = super::leaks::values(work.spec, schema, rows.sample.findings())?;
     let refused: u64 = rows.refused.values().sum();
     if rows.read != rows.rejects.len() as u64 + refused + rows.admitted {
         return Err(missing());
@@ -199,9 +250,11 @@ fn fresh(work: &Work<'_>, task: usize, folder: &str) -> Result<Receipt, Error> {
         refused: rows.refused,
         admitted: rows.admitted,
         cells: rows.cells,
+        doubts,
         staged: rows.staged,
         sketches: rows.sketched,
         classes,
+        spread: rows.spread,
     })
 }
 
@@ -215,14 +268,15 @@ struct Rows<'w> {
     input: usize,
     people: People,
     folder: &'w str,
-    /// Whether the file's first rows are still to come: they are looked at for identifiers.
-    is_first: bool,
+    /// The first cells of each column, which are looked at for identifiers.
+    sample: detect::Sample<'w>,
     read: u64,
     rejects: Vec<Reject>,
     refused: BTreeMap<String, u64>,
     admitted: u64,
     cells: (u64, u64),
     counter: ClassCounter,
+    spread: Tally,
     held: (usize, Vec<DeidentifiedBatch>),
     staged: Vec<Waiting>,
     /// What rows are known again by, where the pipeline asks which count.
@@ -238,10 +292,7 @@ impl Rows<'_> {
         self.rejects.extend(rejects);
         let (conformed, rejects) = self.work.bad.take_out(self.input, self.source, conformed)?;
         self.rejects.extend(rejects);
-        if self.is_first {
-            super::leaks::values(self.work.spec, self.schema, self.table, conformed.rows())?;
-            self.is_first = false;
-        }
+        self.sample.add(conformed.rows());
         for column in conformed.rows().columns() {
             self.cells.0 += column.len() as u64;
             self.cells.1 += (column.len() - column.null_count()) as u64;
@@ -253,6 +304,7 @@ impl Rows<'_> {
             *self.refused.entry(reason.as_str().to_owned()).or_default() += count;
         }
         self.admitted += admitted.batch.people().len() as u64;
+        utility::add(&mut self.spread, self.schema, admitted.batch.rows());
         let bare = self.sketcher.is_some().then(|| admitted.batch.clone());
         let batch = deid::apply(self.table, &self.people, admitted.batch)?;
         self.counter.add(&batch);

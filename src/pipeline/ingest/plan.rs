@@ -151,6 +151,9 @@ pub(super) fn plan(
         "admission": admission.digest(),
     });
     if let Some(members) = rests_on.as_object_mut() {
+        if let Some(offsets) = &spec.deid.shift_offsets {
+            members.insert("shift_offsets".to_owned(), offsets.digest().to_string().into());
+        }
         if let Some(digest) = spec.duo.as_ref().and_then(DuoSpec::ontology_digest) {
             members.insert("ontology".to_owned(), digest.to_string().into());
         }

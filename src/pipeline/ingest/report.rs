@@ -5,14 +5,20 @@ use std::collections::BTreeMap;
 
 use super::{
     close::TableOutcome,
+    leaks,
     part::{Receipt, Work},
     roster::Roster,
 };
 use crate::{
-    deid::Risk,
+    deid::{
+        Risk,
+        late::{Choice, Chosen},
+    },
     lake::Counts,
     party::InstitutionId,
-    report::{ColumnLine, InstitutionLine, RecordsLine, RiskLine, RunReport, TableLine},
+    report::{
+        ChoiceLine, ColumnLine, InstitutionLine, RecordsLine, RiskLine, RunReport, TableLine,
+    },
     schema::Role,
 };
 
@@ -51,8 +57,16 @@ pub(super) fn run_report(
         files_left: work.plan.files_left(),
         refusals,
         rejects,
+        doubts: leaks::doubts(
+            &work.deid,
+            receipts.iter().filter_map(|receipt| {
+                let (_, schema) = work.of(receipt.task)?;
+                Some((schema.table.as_str(), receipt.doubts.as_slice()))
+            }),
+        ),
         tables: tables.iter().map(|table| line(work, table)).collect(),
         records,
+        scrubs: work.scrubs.clone(),
         segments: segments.clone().count() as u64,
         bytes: segments.map(|segment| segment.bytes).sum(),
         entry: None,
@@ -86,10 +100,10 @@ fn line(work: &Work<'_>, outcome: &TableOutcome) -> TableLine {
     let table = &outcome.version;
     let mut columns: Vec<ColumnLine> = Vec::new();
     if let Some(plan) = work.deid.table(&table.table) {
-        let kept = plan.columns().iter().map(|column| ColumnLine {
+        let kept = plan.columns().iter().zip(&table.columns).map(|(column, released)| ColumnLine {
             name: column.source_name.clone(),
             role: column.role,
-            done: column.done.clone(),
+            done: released.done.clone(),
         });
         columns.extend(kept);
         for name in plan.dropped() {
@@ -108,6 +122,22 @@ fn line(work: &Work<'_>, outcome: &TableOutcome) -> TableLine {
         class_min: table.class_min,
         columns,
         risk: outcome.risk.as_ref().map(risk),
+        choice: table.choice.as_ref().map(choice),
+    }
+}
+
+fn choice(choice: &Choice) -> ChoiceLine {
+    let column = |own: &Chosen| (own.column.clone(), own.level, own.height - 1);
+    ChoiceLine {
+        columns: choice.columns.iter().map(column).collect(),
+        metric: choice.metric.clone(),
+        score: choice.score.clone(),
+        bound: choice.bound.clone(),
+        models: choice.models_said(),
+        suppressed: choice.suppressed,
+        recoded: choice.recoded,
+        lattice: choice.lattice,
+        checked: choice.checked,
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Error, ViewSpec, read as read_text};
 use crate::{
-    fault::{Fault, Members, Sheet, Text},
+    fault::{Fault, Members, Sheet, Text, found_from},
     party::InstitutionId,
     schema::TableSchema,
     source::{self, Format},
@@ -251,9 +251,7 @@ fn schema(
 
 /// Finds a file that a pipeline names: below the pipeline's folder or the nearest one above it.
 pub(super) fn found(pipeline: &Path, sheet: &Sheet<'_>, named: &Text) -> Option<PathBuf> {
-    let absolute = std::path::absolute(pipeline).ok()?;
-    let mut places = absolute.ancestors().skip(1).take(4).map(|folder| folder.join(&named.value));
-    let found = places.find(|place| place.is_file());
+    let found = found_from(pipeline, &named.value);
     if found.is_none() {
         let hint = "paths are taken from the folder above `pipelines/`";
         sheet.fault_hint(named.span.clone(), format!("there is no file `{}`", named.value), hint);
