@@ -18,6 +18,7 @@ mod faults;
 mod fhir;
 mod flat;
 mod names;
+mod notes;
 mod parties;
 mod person;
 mod places;
@@ -37,6 +38,7 @@ pub use self::{
     },
     demo::{Question, demo_files, demo_questions, write_demo_files},
     flat::write_flat,
+    notes::{Patient, note, patient, write_notes},
     parties::{Researcher, Sponsor, researchers, sponsors, write_researchers, write_sponsors},
     person::{Person, institution, people, person, record_number},
     split::{Parted, SPLIT_TYPES, Split, split},
