@@ -10,6 +10,7 @@ pub mod consent;
 pub mod cover;
 pub mod credential;
 pub mod dataset;
+pub mod deid;
 mod delivery;
 pub mod demo;
 pub mod doctor;
@@ -33,6 +34,7 @@ pub mod quality;
 pub mod query;
 pub mod recompute;
 pub mod rejects;
+pub mod risk;
 pub mod settle;
 pub mod sponsor;
 pub mod statement;
@@ -122,6 +124,10 @@ pub enum Command {
     Quality(quality::Args),
     /// List, show, compare and check the versions of datasets
     Dataset(dataset::Args),
+    /// Tell what could be learnt from a version or a file, and sign that the risk is very small
+    Risk(risk::Args),
+    /// Find the generalisation that makes a table anonymous and loses least
+    Deid(deid::Args),
     /// Open, fund and show pools, and write their books
     Pool(pool::Args),
     /// Open, fund and run policies that pay when records show an event
@@ -301,6 +307,8 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Rejects(args) => rejects::run(&args, context),
         Command::Quality(args) => quality::run(&args, context),
         Command::Dataset(args) => dataset::run(&args, context),
+        Command::Risk(args) => risk::run(&args, context),
+        Command::Deid(args) => deid::run(&args, context),
         Command::Pool(args) => pool::run(&args, context),
         Command::Cover(args) => cover::run(&args, context),
         Command::Goods(args) => goods::run(&args, context),

@@ -5,7 +5,12 @@
 
 mod sheet;
 
-use std::{fmt, ops::Range, path::Path, sync::Arc};
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
 
@@ -92,6 +97,13 @@ impl miette::Diagnostic for Fault {
         let label = LabeledSpan::at(self.span.clone(), "here");
         Some(Box::new(std::iter::once(label)))
     }
+}
+
+/// Finds a file that another names: below that one's folder or the nearest one above it.
+pub fn found_from(file: &Path, named: &str) -> Option<PathBuf> {
+    let absolute = std::path::absolute(file).ok()?;
+    let mut places = absolute.ancestors().skip(1).take(4).map(|folder| folder.join(named));
+    places.find(|place| place.is_file())
 }
 
 /// Returns the known word nearest to a mistyped one, if it is near enough to be meant.

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
 
 use super::{Context, Failure, Kind, Table};
 use crate::{
-    pipeline::{dataset, export, quality},
+    pipeline::{dataset, export, quality, risk},
+    report::RiskSigned,
     site::Site,
 };
 
@@ -87,6 +89,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         Act::Show { name, profile: true } => show_profile(&site, name, context),
         Act::Show { name, profile: false } => {
             let version = dataset::show(&site, name)?;
+            let determinations = risk::signed(&site, &version.dataset, version.version)?;
             let mut table =
                 Table::new(["table", "rows", "column", "type", "role", "what was done"]);
             for released in &version.tables {
@@ -102,7 +105,27 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
                     ]);
                 }
             }
-            table.write(context.global.format, &version, context.out)?;
+            let shown = Shown { version: &version, determinations: &determinations };
+            table.write(context.global.format, &shown, context.out)?;
+            for released in &version.tables {
+                let Some(choice) = &released.choice else { continue };
+                let sure = match &choice.bound {
+                    None => "none loses less".to_owned(),
+                    Some(bound) => format!("the search was stopped, none loses under {bound}"),
+                };
+                writeln!(
+                    context.err,
+                    "{}: of {} generalisations, by {}: {} ({sure}); {}",
+                    released.table,
+                    choice.lattice,
+                    choice.metric,
+                    choice.score,
+                    choice.models_said().join(", ")
+                )?;
+            }
+            for one in &determinations {
+                writeln!(context.err, "determined by {} on {} with {}", one.by, one.time, one.key)?;
+            }
             for term in version.duo.iter().flat_map(|duo| duo.terms.terms()) {
                 writeln!(context.err, "every use is bound by {}", term.term.label())?;
             }
@@ -149,6 +172,15 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
             Ok(table.write(context.global.format, &files, context.out)?)
         }
     }
+}
+
+/// A version with who determined that its risk is very small.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    version: &'a dataset::Version,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    determinations: &'a [RiskSigned],
 }
 
 /// The form of an export.

@@ -3,6 +3,7 @@
 
 mod account;
 mod cover;
+mod determination;
 mod handover;
 mod licences;
 mod money;

@@ -55,6 +55,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     if failed == 0 {
         return Ok(());
     }
-    Err(Failure::new(Kind::Failed, format!("{failed} of {} checks failed", checks.len()))
-        .hint("a store that fails the race would lose commits; do not keep a site there"))
+    Err(Failure::new(Kind::Failed, format!("{failed} of {} checks failed", checks.len())).hint(
+        "what was found says what to do; a store that fails the race would lose commits: do not keep \
+         a site there",
+    ))
 }

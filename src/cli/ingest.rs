@@ -9,7 +9,8 @@ use crate::{
         ingest::{self, Ingested, Outcome},
         spec::Spec,
     },
-    report::{LeftLine, RunReport},
+    report::{DoubtLine, LeftLine, RunReport},
+    schema,
 };
 
 /// Run a pipeline: read, conform, admit, de-identify, release, record
@@ -84,6 +85,9 @@ fn show(done: &Ingested, context: &mut Context<'_>) -> Result<(), Failure> {
         let LeftLine { institution, file, reason } = line;
         writeln!(context.err, "not taken: {file} of {institution}: {reason}")?;
     }
+    for DoubtLine { table, column, said } in &done.report.doubts {
+        writeln!(context.err, "look at column `{column}` of `{table}`: it {said}")?;
+    }
     for paid in &done.covers {
         writeln!(context.err, "{}", cover::told(paid))?;
     }
@@ -129,6 +133,10 @@ impl From<ingest::Error> for Failure {
             E::Store(error) => error.into(),
             E::Lake(error) => error.into(),
             E::Cover(error) => (*error).into(),
+            E::Gold { .. } => Self::new(Kind::Invalid, error).hint(
+                "each line is {\"text\": …, \"spans\": [{\"start\", \"end\", \"class\"}]}; `almoner \
+                 deid recall --write FILE` makes one",
+            ),
             E::Leak { pipeline, faults } => {
                 let reports = faults.into_iter().map(miette::Report::new).collect();
                 let text = format!("pipeline `{pipeline}` would let an identifier leave");
@@ -149,6 +157,16 @@ impl From<ingest::Error> for Failure {
                 Self::new(Kind::Rejects, text)
                     .hint("generalise the quasi-identifiers further, or raise suppress_limit")
             }
+            E::Deid(crate::pipeline::ingest::DeidError::Late { table, source }) => {
+                late(&table, &source)
+            }
+            E::Events(_) => Self::new(Kind::Invalid, error).hint(
+                "lower known_events, or tell events less exactly: a category instead of a code, a \
+                 year instead of a day",
+            ),
+            E::Offsets { .. } => Self::new(Kind::Refused, error).hint(
+                "give each of them a line `person;days`, or leave shift_offsets out: shifts are drawn",
+            ),
             E::Empty { .. } => Self::new(Kind::Refused, error)
                 .hint("import consents first: almoner consent import FILE"),
             E::Untaken { .. } => Self::new(Kind::Refused, error).hint(
@@ -156,11 +174,18 @@ impl From<ingest::Error> for Failure {
                  licence stood: almoner credential history",
             ),
             E::Notes { .. } => Self::new(Kind::Usage, error),
+            E::Conform(schema::Error::Undeclared { .. }) => Self::new(Kind::Invalid, error).hint(
+                "a schema names every column of its file, with a role; what nobody classified may be any \
+                 number, characteristic or code of one person (45 CFR 164.514(b)(2)(i)(R)): give it \
+                 role = \"drop\" if it is not needed",
+            ),
             E::Source(_) | E::Conform(_) => Self::new(Kind::Invalid, error),
             E::Consent(_)
             | E::Licences(_)
             | E::Linkage(_)
             | E::Deid(_)
+            | E::Codes(_)
+            | E::Randomness(_)
             | E::Record(_)
             | E::Digest(_)
             | E::Json(_)
@@ -171,6 +196,41 @@ impl From<ingest::Error> for Failure {
             | E::Counts { .. } => Self::new(Kind::Failed, error),
         }
     }
+}
+
+/// Says why a table cannot be generalised, and what to do.
+fn late(table: &str, error: &ingest::LateError) -> Failure {
+    use ingest::{LateError as L, Unfound as U};
+    let (kind, hint) = match error {
+        L::Missing(_) => (
+            Kind::Invalid,
+            "add a line for each to the hierarchy's file; an empty cell is a value, too",
+        ),
+        L::Rule(_) | L::Least { .. } => {
+            (Kind::Invalid, "the schema's `deid` says by what the column is generalised")
+        }
+        L::Column { .. } | L::Table(_) => {
+            (Kind::Invalid, "the schema's roles say which columns are searched")
+        }
+        L::Search(U::Unsatisfiable) => (
+            Kind::Rejects,
+            "raise suppress_limit, ask for less, or give the hierarchies a last level `*`",
+        ),
+        L::Search(U::Stopped) => (Kind::Failed, "raise search_seconds in [deid]"),
+        L::Search(U::K { .. }) => {
+            (Kind::Rejects, "no class can have more people than the table: lower k, or read more")
+        }
+        L::Search(
+            U::Lattice
+            | U::Wide { .. }
+            | U::NoRows
+            | U::NoColumns
+            | U::Rows { .. }
+            | U::Sensitive { .. }
+            | U::Codes,
+        ) => (Kind::Invalid, "give fewer columns the role `quasi`, or those fewer levels"),
+    };
+    Failure::new(kind, format!("table `{table}` cannot be generalised: {error}")).hint(hint)
 }
 
 impl From<crate::pipeline::rejects::Error> for Failure {

@@ -18,6 +18,7 @@ use crate::population::{self, Asking, Error, Population};
   almoner population consents --fhir-folders input
   almoner population flat --rows 5000000 --seed 1 --out flat.csv
   almoner population split --fhir ../shared/data/synthea-r4-multi --out input
+  almoner population notes --notes 2000 --seed 1 --out notes
   almoner population files --out ."
 )]
 pub struct Args {
@@ -114,6 +115,18 @@ enum What {
         /// The types to write
         #[arg(long, value_delimiter = ',', default_values = population::SPLIT_TYPES)]
         types: Vec<String>,
+    },
+    /// Notes with the spans in them that say who somebody is, and the patients they tell of
+    Notes {
+        /// How many notes
+        #[arg(long, default_value_t = 2_000)]
+        notes: u64,
+        /// The seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The folder to write to: notes.csv, patients.csv, gold.jsonl
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
     /// The demo's and the benches' pipelines and schemas
     Files {
@@ -220,6 +233,12 @@ pub fn run(args: Args, context: &mut Context<'_>) -> Result<(), Failure> {
                 parted.several,
                 parted.left_out
             )?;
+            Ok(())
+        }
+        What::Notes { notes, seed, out } => {
+            for path in population::write_notes(seed, notes, &out)? {
+                writeln!(context.out, "{}", path.display())?;
+            }
             Ok(())
         }
         What::Files { out } => {

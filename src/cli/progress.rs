@@ -17,6 +17,8 @@ impl Bar {
         let style = ProgressStyle::with_template("{msg:24} {bar:30} {pos}/{len} {elapsed}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_message(what);
+        // The time goes on where a step takes long.
+        bar.enable_steady_tick(std::time::Duration::from_secs(1));
         Self(bar)
     }
 }

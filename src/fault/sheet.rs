@@ -38,6 +38,11 @@ impl<'f> Sheet<'f> {
         Self { file, text: Arc::from(text), faults: RefCell::default() }
     }
 
+    /// Returns the file.
+    pub fn file(&self) -> &'f Path {
+        self.file
+    }
+
     /// Returns the text, for [`Sheet::parse`].
     pub fn text(&self) -> Arc<str> {
         Arc::clone(&self.text)

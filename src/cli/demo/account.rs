@@ -15,6 +15,7 @@ pub(super) struct Account {
     pub(super) releases: Vec<Release>,
     pub(super) answered: u64,
     pub(super) refused: Vec<String>,
+    pub(super) determination: String,
     pub(super) withdrawal: String,
     pub(super) licences: String,
     pub(super) transfer: String,
@@ -157,6 +158,7 @@ impl Account {
             self.refused.len(),
             self.refused.join("; ")
         )?;
+        writeln!(out, "risk         {}", self.determination)?;
         writeln!(out, "withdrawal   {}", self.withdrawal)?;
         writeln!(out, "licences     {}", self.licences)?;
         writeln!(out, "transfer     {}", self.transfer)?;

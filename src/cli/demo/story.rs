@@ -36,7 +36,7 @@ const ORIGIN: &str = "demo.commons.example/ledger";
 const DATASET: &str = "diabetes";
 
 /// The steps of a demo, for its progress bar.
-const STEPS: u64 = 21;
+const STEPS: u64 = 22;
 
 pub(super) struct Story {
     /// The site; what is no part of a site lies in its folder `story`.
@@ -151,6 +151,10 @@ impl Story {
         let second = ingest::ingest(&site, &spec, &input, false, &bar)?;
         let mut proofs = self.prove(&site, &person, &second)?;
 
+        step("an expert signs");
+        site.set_now(day("2026-08-22T08:00:00Z")?);
+        let determination = self.determine(&site, &second)?;
+
         step("researchers ask again");
         self.ask(&mut site, 9, &mut asked)?;
 
@@ -198,6 +202,7 @@ impl Story {
             releases: [&first, &second].into_iter().map(release).collect(),
             answered: asked.answered,
             refused: asked.refused,
+            determination,
             withdrawal: format!(
                 "1 person; absent from {DATASET}@{}, proof in {}",
                 second.version.version,
