@@ -7,8 +7,11 @@ use almoner::{
     deid::{
         People, ReleaseKeys, Settings,
         kernel::{band, prefix, pseudonym::Pseudonyms, round, shift_date, year, zip3},
+        scrub::{Gold, Matcher, Scrubber},
     },
     party::ContributorId,
+    population::note,
+    schema::ScrubDates,
 };
 use arrow::array::{
     ArrayRef, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
@@ -30,7 +33,7 @@ fn roster() -> Vec<ContributorId> {
 fn persons(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("person");
     let roster = roster();
-    let keys = ReleaseKeys { pseudonym: [1; 32], shift: [2; 32] };
+    let keys = ReleaseKeys { pseudonym: [1; 32], shift: [2; 32], noise: [3; 32] };
     let settings = Settings::default();
     group.throughput(Throughput::Elements(PEOPLE as u64));
     group.bench_function("people of a roster", |bench| {
@@ -71,13 +74,17 @@ fn columns(criterion: &mut Criterion) {
     let shifts = || numbers().map(|n| n % 182 + 1);
     let multiple = round::Multiple::parse("0.5").unwrap_or_else(|| unreachable!());
     let kernels: [(&str, &dyn Fn() -> ArrayRef); 8] = [
-        ("shift-date of dates", &|| Arc::new(shift_date::dates(black_box(&dates), shifts()))),
+        ("shift-date of dates", &|| Arc::new(shift_date::dates(black_box(&dates), shifts(), None))),
         ("shift-date of timestamps", &|| {
-            Arc::new(shift_date::timestamps(black_box(&times), shifts()))
+            Arc::new(shift_date::timestamps(black_box(&times), shifts(), None))
         }),
-        ("year", &|| Arc::new(year::of_dates(black_box(&dates), 1_937))),
+        ("year", &|| Arc::new(year::of_dates(black_box(&dates), year::Shown::from(1_937)))),
         ("year in bands", &|| {
-            Arc::new(year::banded(&year::of_dates(black_box(&dates), 1_937), 20, 1_937))
+            Arc::new(year::banded(
+                &year::of_dates(black_box(&dates), year::Shown::from(1_937)),
+                20,
+                1_937,
+            ))
         }),
         ("zip3", &|| Arc::new(zip3::zip3(black_box(&zips)))),
         ("band", &|| Arc::new(band::integers(black_box(&integers), 10, Some(90)))),
@@ -90,5 +97,30 @@ fn columns(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, persons, columns);
+/// Free text, a core: the rules alone, and with a matcher made for each person's two notes.
+fn notes(criterion: &mut Criterion) {
+    let notes: Vec<_> = (0..1_000).map(|index| note(1, index)).collect();
+    let scrubber = Scrubber::new(&[], ScrubDates::Mask);
+    let mut group = criterion.benchmark_group("scrub");
+    group.throughput(Throughput::Bytes(notes.iter().map(|note| note.text.len() as u64).sum()));
+    group.bench_function("the rules", |bench| {
+        let nobody = Matcher::default();
+        bench.iter(|| {
+            notes.iter().map(|n| scrubber.scrub(&n.text, &nobody, 1).len()).sum::<usize>()
+        });
+    });
+    group.bench_function("with what tables say of each person", |bench| {
+        bench.iter(|| {
+            let of_person = |two: &[Gold]| {
+                let known = two.iter().flat_map(|note| &note.known).take(10);
+                let matcher = Matcher::new(known.map(|known| (known.kind, known.value.as_str())));
+                two.iter().map(|n| scrubber.scrub(&n.text, &matcher, 1).len()).sum::<usize>()
+            };
+            notes.chunks(2).map(of_person).sum::<usize>()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, persons, columns, notes);
 criterion_main!(benches);

@@ -143,6 +143,7 @@ impl Lake {
             rows: batch.num_rows() as u64,
             suppressed: 0,
             class_min: 11,
+            choice: None,
         });
         self
     }

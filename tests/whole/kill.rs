@@ -92,7 +92,13 @@ fn differences(left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8
 
 /// Kills `arguments` again and again on copies of `base`, and compares each copy, once the command
 /// has been run again, with `undisturbed`.
-fn kill_and_run_again(base: &Commons, name: &str, arguments: &[&str], undisturbed: &Commons) {
+pub(crate) fn kill_and_run_again(
+    base: &Commons,
+    name: &str,
+    arguments: &[&str],
+    undisturbed: &Commons,
+    kills_wanted: usize,
+) {
     let expected = state(&undisturbed.path("site"));
     let seed = seed();
     println!("kill: {name}: seed {seed}");
@@ -106,8 +112,8 @@ fn kill_and_run_again(base: &Commons, name: &str, arguments: &[&str], undisturbe
     let span = began.elapsed() + Duration::from_millis(2);
 
     let (mut kills, mut late) = (0, 0);
-    while kills < KILLS {
-        assert!(late < 4 * KILLS, "{name}: the command ends before it can be killed");
+    while kills < kills_wanted {
+        assert!(late < 4 * kills_wanted, "{name}: the command ends before it can be killed");
         let copied = Commons::new(&format!("kill/{name}"));
         copy(&base.folder, &copied.folder);
         // One round in four is killed a second time, while it mends what the first kill left.
@@ -151,7 +157,7 @@ fn a_killed_command_run_again_ends_in_the_same_root() {
     let ingested = Commons::new("kill/ingested");
     copy(&base.folder, &ingested.folder);
     ingested.ok(&ingest);
-    kill_and_run_again(&base, "ingest", &ingest, &ingested);
+    kill_and_run_again(&base, "ingest", &ingest, &ingested, KILLS);
 
     people::ask(&ingested);
     let settle =
@@ -159,7 +165,7 @@ fn a_killed_command_run_again_ends_in_the_same_root() {
     let settled = Commons::new("kill/settled");
     copy(&ingested.folder, &settled.folder);
     settled.ok(&settle);
-    kill_and_run_again(&ingested, "settle", &settle, &settled);
+    kill_and_run_again(&ingested, "settle", &settle, &settled, KILLS);
 
     let before = state(&settled.path("site"));
     settled.ok(&settle);

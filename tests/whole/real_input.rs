@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    commons::{Commons, files},
+    commons::{Commons, Said, files},
     search::{Needle, columns, hay, search, search_numbers},
 };
 
@@ -28,13 +28,13 @@ pub(crate) fn data(name: &str) -> Option<PathBuf> {
 }
 
 /// A table: its header and its rows.
-struct Table {
-    header: Vec<String>,
+pub(crate) struct Table {
+    pub(crate) header: Vec<String>,
     rows: Vec<csv::StringRecord>,
 }
 
 impl Table {
-    fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let mut bytes = fs::read(path).unwrap();
         if path.extension().is_some_and(|e| e == "zst") {
             bytes = zstd::decode_all(bytes.as_slice()).unwrap();
@@ -47,7 +47,7 @@ impl Table {
     }
 
     /// Returns the cells of a column; none where there is no such column.
-    fn column(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn column(&self, name: &str) -> Vec<&str> {
         match self.header.iter().position(|h| h == name) {
             Some(at) => self.rows.iter().map(|row| row.get(at).unwrap_or_default()).collect(),
             None => Vec::new(),
@@ -55,8 +55,27 @@ impl Table {
     }
 }
 
-/// Makes a site, consents for nearly all people of `file`, and ingests the pipeline.
-fn run(name: &str, pipeline: &str, input: &Path, file: &str, column: &str) -> Commons {
+/// Makes a site with consents of nearly all people of `file`, and ingests the pipeline.
+pub(crate) fn run(name: &str, pipeline: &str, input: &Path, file: &str, column: &str) -> Commons {
+    let commons = consented(name, pipeline, input, file, column);
+    ingest(&commons, pipeline, input);
+    commons
+}
+
+/// Ingests a pipeline of this repository.
+pub(crate) fn ingest(commons: &Commons, pipeline: &str, input: &Path) -> Said {
+    let pipeline = format!("pipelines/{pipeline}");
+    commons.ok(&["ingest", &pipeline, "--input", input.to_str().unwrap()])
+}
+
+/// Makes a site with consents of nearly all people of `file` to what the pipeline asks for.
+pub(crate) fn consented(
+    name: &str,
+    pipeline: &str,
+    input: &Path,
+    file: &str,
+    column: &str,
+) -> Commons {
     let commons = Commons::new(&format!("real_input/{name}"));
     let consents = commons.path("consents.csv");
     let people = input.join(file);
@@ -85,15 +104,19 @@ fn run(name: &str, pipeline: &str, input: &Path, file: &str, column: &str) -> Co
     commons.ok(&arguments);
     commons.ok(&["init", commons.path("site").to_str().unwrap()]);
     commons.ok(&["consent", "import", consents.to_str().unwrap()]);
-    commons.ok(&["ingest", pipeline.to_str().unwrap(), "--input", input.to_str().unwrap()]);
     commons
 }
 
-/// Reads a released table: its columns by name, row by row, as text.
-fn released(commons: &Commons, table: &str) -> BTreeMap<String, Vec<String>> {
+/// Reads the newest version of the lake.
+pub(crate) fn newest(commons: &Commons) -> serde_json::Value {
+    let newest = files(&commons.path("site/lake/commits")).pop().unwrap();
+    serde_json::from_slice(&fs::read(newest).unwrap()).unwrap()
+}
+
+/// Reads a table of the newest version: its columns by name, row by row, as text.
+pub(crate) fn released(commons: &Commons, table: &str) -> BTreeMap<String, Vec<String>> {
     let site = commons.path("site");
-    let newest = files(&site.join("lake/commits")).pop().unwrap();
-    let version: serde_json::Value = serde_json::from_slice(&fs::read(newest).unwrap()).unwrap();
+    let version = newest(commons);
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let tables = version["tables"].as_array().unwrap();
     let Some(table) = tables.iter().find(|t| t["table"] == table) else { return found };
@@ -108,10 +131,17 @@ fn released(commons: &Commons, table: &str) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-fn released_rows(commons: &Commons) -> u64 {
-    let newest = files(&commons.path("site/lake/commits")).pop().unwrap();
-    let version: serde_json::Value = serde_json::from_slice(&fs::read(newest).unwrap()).unwrap();
-    version["counts"]["released"].as_u64().unwrap()
+pub(crate) fn released_rows(commons: &Commons) -> u64 {
+    newest(commons)["counts"]["released"].as_u64().unwrap()
+}
+
+/// Leaves a site under a name by which `tests/run` finds it, to let another program look at it.
+pub(crate) fn keep(commons: &Commons, name: &str) {
+    let kept = commons.folder.with_file_name(name);
+    if kept.exists() {
+        fs::remove_dir_all(&kept).unwrap();
+    }
+    fs::rename(commons.path("site"), kept).unwrap();
 }
 
 #[test]
@@ -157,12 +187,7 @@ fn no_identifier_of_the_synthea_patients_leaves() {
     assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
     println!("Synthea: {} identifiers, {} texts searched, none found", needles.len(), hay.len());
 
-    // `tests/run` lets another program search this site, and looks for it under this name.
-    let kept = commons.folder.with_file_name("synthea");
-    if kept.exists() {
-        fs::remove_dir_all(&kept).unwrap();
-    }
-    fs::rename(commons.path("site"), kept).unwrap();
+    keep(&commons, "synthea");
 }
 
 /// Says whether a find lies in a column of dates that is not made of birth dates.
