@@ -2,7 +2,7 @@
 //! expert's signed word on it.
 //!
 //! Comes in: a version's rows and papers, or a file and what others know of it. Goes out: a
-//! [`RiskReport`], and on request a determination with its entry in the book. Never: a determination
+//! [`RiskReport`](crate::report::RiskReport), and on request a determination with its entry in the book. Never: a determination
 //! of another version than the one that was measured.
 
 mod determination;

@@ -2,7 +2,7 @@
 //!
 //! Comes in: `Int64` or `Float64`, for each row its person. Goes out: the same type.
 //! Never: digits below a tenth of the scale, which noise would leave to be read; a second draw for the
-//! same value of the same person (see [`super::sticky`]); a value outside the column's range.
+//! same value of the same person (`kernel::sticky`); a value outside the column's range.
 //!
 //! It protects against whoever knows a value exactly and looks for it: the released one lies within
 //! `scale` with probability 0.63 (Laplace) or 0.68 (normal) and within three with 0.95 or 0.997. It

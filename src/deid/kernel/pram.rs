@@ -3,7 +3,7 @@
 //!
 //! Comes in: text or `Int64` of a closed list of codes, for each row its person. Goes out: the same
 //! type. Never: a code that the list does not have, which becomes nothing; a second draw for the same
-//! code of the same person (see [`super::sticky`]).
+//! code of the same person (`kernel::sticky`).
 //!
 //! It protects by doubt: nobody can say that a row's code is its person's own; of m codes an own one
 //! is shown with probability `keep`, any other with (1 - keep) / (m - 1). It costs truth in single
