@@ -12,7 +12,7 @@ use std::{
 /// stand earlier in its own row.
 const ROWS: &[&[&str]] = &[
     &["digest", "instant", "party", "purpose", "money", "fault", "store", "signed_note", "frame"],
-    &["source", "usage", "payee", "credential", "ledger"],
+    &["source", "usage", "payee", "credential", "ledger", "witness"],
     &["schema", "reward", "bank", "cover"],
     &["quality", "linkage", "records"],
     &["consent"],
@@ -71,6 +71,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("fpe", &["deid"]),
     ("aes", &["deid"]),
     ("statrs", &["deid"]),
+    ("aes_gcm", &["vault"]),
+    ("hyper", &["witness"]),
+    ("hyper_util", &["witness"]),
+    ("http_body_util", &["witness"]),
+    ("reqwest", &["witness"]),
+    ("rustix", &["store"]),
     ("rand", &["population"]),
     ("rand_chacha", &["population"]),
 ];

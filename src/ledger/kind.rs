@@ -77,11 +77,21 @@ pub enum Kind {
     CoverEvaluated,
     /// `determination-signed`
     DeterminationSigned,
+    /// `key-rotated`
+    KeyRotated,
+    /// `key-revoked`
+    KeyRevoked,
+    /// `source-registered`
+    SourceRegistered,
+    /// `erasure-executed`
+    ErasureExecuted,
+    /// `checkpoint-anchored`
+    CheckpointAnchored,
 }
 
 impl Kind {
     /// All kinds that this version knows.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 40] = [
         Self::LogGenesis,
         Self::ConsentBatch,
         Self::WithdrawalBatch,
@@ -117,6 +127,11 @@ impl Kind {
         Self::CoverEnrolled,
         Self::CoverEvaluated,
         Self::DeterminationSigned,
+        Self::KeyRotated,
+        Self::KeyRevoked,
+        Self::SourceRegistered,
+        Self::ErasureExecuted,
+        Self::CheckpointAnchored,
     ];
 
     /// Returns the name that stands in an entry.
@@ -157,6 +172,11 @@ impl Kind {
             Self::CoverEnrolled => "cover-enrolled",
             Self::CoverEvaluated => "cover-evaluated",
             Self::DeterminationSigned => "determination-signed",
+            Self::KeyRotated => "key-rotated",
+            Self::KeyRevoked => "key-revoked",
+            Self::SourceRegistered => "source-registered",
+            Self::ErasureExecuted => "erasure-executed",
+            Self::CheckpointAnchored => "checkpoint-anchored",
         }
     }
 
