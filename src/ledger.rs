@@ -7,11 +7,12 @@ pub mod checkpoint;
 mod commit;
 pub mod entry;
 mod kind;
+pub mod line;
 pub mod log;
 pub mod proof;
+pub mod proof_file;
 pub mod reader;
 pub mod record;
-pub mod record_proof;
 mod running;
 pub mod tile;
 pub mod tree;
@@ -21,13 +22,15 @@ pub use self::{
     checkpoint::Checkpoint,
     entry::{Entry, EntryId, Kind, Subject},
     proof::LogProof,
+    proof_file::ProofFile,
     reader::Reader,
     record::RecordTree,
-    record_proof::RecordProof,
     running::{LeafHasher, RunningRoot},
     tree::Hash,
     verify::{Finding, Verified, verify_all},
 };
 
+#[cfg(test)]
+mod lying_prover;
 #[cfg(test)]
 mod tests;

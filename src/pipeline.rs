@@ -23,6 +23,7 @@ pub mod over;
 pub mod pass;
 pub mod payee;
 pub mod payout;
+pub mod proof;
 pub mod publish;
 pub mod quality;
 pub mod query;

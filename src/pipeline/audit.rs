@@ -8,13 +8,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::Progress;
+use super::{Progress, book::Prover};
 pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
+    digest::Sha256,
     instant::Instant,
-    ledger::{Verified, verify_all},
-    report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint},
+    ledger::{Verified, proof_file::Claim, verify_all},
+    report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint, PageProofs},
     reward::PoolId,
     site::{self, About, Keys, Site},
     store::{self, Store},
@@ -221,8 +222,22 @@ fn run(
             pool.map_or_else(|| "almoner audit".to_owned(), |pool| format!("almoner audit {pool}")),
             "almoner verify --deep".to_owned(),
         ],
+        proofs: head_proof(evidence, audit.head()),
     };
     Ok(Audited { audit, page })
+}
+
+/// Proves that the newest entry is under the state that was audited; nothing where the book has gone on
+/// or cannot be believed, which the findings tell.
+fn head_proof(evidence: &Evidence, head: Option<(u64, Sha256)>) -> Option<PageProofs> {
+    let Evidence { ledger, origin, log, .. } = evidence;
+    let prover = Prover::new(ledger, origin, std::slice::from_ref(log)).ok()?;
+    if head? != prover.head() {
+        return None;
+    }
+    let mut proofs = PageProofs::default();
+    prover.newest().ok()?.prove_on(&mut proofs, Claim::Entry {}).ok()?;
+    Some(proofs)
 }
 
 fn put(public: &Store, audited: &Audited) -> Result<(), Error> {

@@ -18,7 +18,7 @@ use crate::{
         audit, book,
         consent::{self, Source},
         ingest::{self, Ingested},
-        linkage, pass, publish,
+        linkage, pass, proof, publish,
         query::{self, Question},
         settle,
         spec::Spec,
@@ -206,7 +206,7 @@ impl Story {
             withdrawal: format!(
                 "1 person; absent from {DATASET}@{}, proof in {}",
                 second.version.version,
-                self.around.join("proofs/absence.json").display()
+                self.around.join("proofs/absence.tlog-proof").display()
             ),
             licences,
             transfer,
@@ -339,11 +339,11 @@ impl Story {
         let before = format!("{DATASET}@1");
         let after = format!("{DATASET}@{}", second.version.version);
         for (name, dataset, absent) in
-            [("presence.json", &before, false), ("absence.json", &after, true)]
+            [("presence.tlog-proof", &before, false), ("absence.tlog-proof", &after, true)]
         {
             let proof = book::prove_record(site, std::slice::from_ref(person), dataset, absent)?;
-            let text = serde_json::to_string_pretty(&proof).map_err(bug)?;
-            book::verify_record_proof(&text, &known)?;
+            let text = proof.text()?;
+            proof::verify(&text, &known)?;
             write(&folder.join(name), &text)?;
         }
         Ok(2)

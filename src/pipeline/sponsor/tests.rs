@@ -28,6 +28,7 @@ fn unaudited() -> AuditPage {
         findings: Vec::new(),
         checkpoint: None,
         commands: Vec::new(),
+        proofs: None,
     }
 }
 
