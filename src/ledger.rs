@@ -13,6 +13,7 @@ pub mod reader;
 pub mod record;
 pub mod record_proof;
 mod running;
+pub mod schema;
 pub mod tile;
 pub mod tree;
 pub mod verify;
@@ -25,6 +26,7 @@ pub use self::{
     record::RecordTree,
     record_proof::RecordProof,
     running::{LeafHasher, RunningRoot},
+    schema::Schema,
     tree::Hash,
     verify::{Finding, Verified, verify_all},
 };
