@@ -16,6 +16,7 @@ mod running;
 pub mod schema;
 pub mod tile;
 pub mod tree;
+pub mod trust;
 pub mod verify;
 
 pub use self::{
@@ -28,6 +29,7 @@ pub use self::{
     running::{LeafHasher, RunningRoot},
     schema::Schema,
     tree::Hash,
+    trust::Trust,
     verify::{Finding, Verified, verify_all},
 };
 
