@@ -8,7 +8,9 @@ mod commit;
 pub mod entry;
 mod kind;
 pub mod log;
+pub mod policy;
 pub mod proof;
+pub mod publish;
 pub mod reader;
 pub mod record;
 pub mod record_proof;
@@ -16,10 +18,12 @@ mod running;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod witnessed;
 
 pub use self::{
     checkpoint::Checkpoint,
     entry::{Entry, EntryId, Kind, Subject},
+    policy::Policy,
     proof::LogProof,
     reader::Reader,
     record::RecordTree,
