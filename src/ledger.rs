@@ -8,7 +8,9 @@ mod commit;
 pub mod entry;
 mod kind;
 pub mod log;
+pub mod policy;
 pub mod proof;
+pub mod publish;
 pub mod reader;
 pub mod record;
 pub mod record_proof;
@@ -18,10 +20,12 @@ pub mod tile;
 pub mod tree;
 pub mod trust;
 pub mod verify;
+pub mod witnessed;
 
 pub use self::{
     checkpoint::Checkpoint,
     entry::{Entry, EntryId, Kind, Subject},
+    policy::Policy,
     proof::LogProof,
     reader::Reader,
     record::RecordTree,

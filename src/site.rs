@@ -17,13 +17,14 @@ use crate::{
     ledger::{
         entry::{self, Entry, EntryId, Kind, Subject},
         log::{self, Log},
+        witnessed,
     },
     signed_note::Verifier,
     store::{self, Committed, Sequence, Store},
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 14] = [
+const SEQUENCES: [(&str, &str); 15] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
     ("vault", "covers/commits"),
@@ -38,6 +39,7 @@ const SEQUENCES: [(&str, &str); 14] = [
     ("vault", "usage/commits"),
     ("vault", "values/commits"),
     ("lake", "commits"),
+    ("ledger", witnessed::POLICIES),
 ];
 
 /// What is wrong with a site.

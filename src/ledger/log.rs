@@ -21,6 +21,7 @@ use super::{
     checkpoint::Checkpoint,
     commit::Commit,
     entry::{Entry, EntryId},
+    publish, reader,
     tile::{self, Row, Tile},
     tree::{Hash, leaf_hashes, root_of_hashes},
 };
@@ -191,6 +192,8 @@ impl Log {
             )));
         }
         self.publish(&objects, &edge)?;
+        let known = std::slice::from_ref(self.signer.verifier());
+        publish::mend(&self.zone, &self.origin, known)?;
         Ok(State { number, edge, places: None })
     }
 
@@ -203,23 +206,7 @@ impl Log {
             .try_for_each(|(tile, bytes)| self.zone.put_content(&tile.path(), bytes))?;
         let checkpoint =
             Checkpoint { origin: self.origin.clone(), size: edge.size, root: edge.root() };
-        let note = checkpoint.sign(&self.signer).map_err(|e| broken(e.to_string()))?;
-        let note = Bytes::from(note);
-        self.zone.put_content(&format!("checkpoints/{}", edge.size), &note)?;
-        // The current checkpoint stays where it says the same, for it may bear witnesses' lines by
-        // now, and where it says more, by a writer who came after this one.
-        let known = std::slice::from_ref(self.signer.verifier());
-        let current = self.zone.find("checkpoint")?;
-        let stands = current
-            .and_then(|current| String::from_utf8(current.to_vec()).ok())
-            .and_then(|current| Checkpoint::open(&current, &self.origin, known).ok())
-            .is_some_and(|opened| {
-                opened.checkpoint == checkpoint || opened.checkpoint.size > checkpoint.size
-            });
-        if !stands {
-            self.zone.put("checkpoint", note)?;
-        }
-        Ok(())
+        publish::sign(&self.zone, &checkpoint, &self.signer)
     }
 
     /// Reads the unfinished tiles of a tree of `size` leaves. Whoever calls it compares a root.
@@ -334,6 +321,15 @@ impl Edge {
 
 fn decode(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, Error> {
     tile::decode_hashes(bytes, tile.width).map_err(|e| broken(format!("`{}`: {e}", tile.path())))
+}
+
+impl From<reader::Error> for Error {
+    fn from(error: reader::Error) -> Self {
+        match error {
+            reader::Error::Store(error) => Self::Store(error),
+            other => Self::Broken(other.to_string()),
+        }
+    }
 }
 
 fn broken(reason: impl Into<String>) -> Error {

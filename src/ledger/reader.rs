@@ -97,20 +97,26 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the log at its current checkpoint. The key of `known` that is named like the origin
+    /// Opens the log at its current checkpoint: the newest that the world is shown. The key of `known` that is named like the origin
     /// is the log's; the others are witnesses, whose lines must hold where they stand.
     pub fn open(zone: &Store, origin: &str, known: &[Verifier]) -> Result<Self, Error> {
         Self::open_at(zone, origin, known, "checkpoint")
     }
 
-    /// Opens the log as it was when it had `size` entries, at the checkpoint published then.
+    /// Opens the log as it was when it had `size` entries, at the checkpoint signed then.
     pub fn open_size(
         zone: &Store,
         origin: &str,
         known: &[Verifier],
         size: u64,
     ) -> Result<Self, Error> {
-        Self::open_at(zone, origin, known, &format!("checkpoints/{size}"))
+        let object = format!("checkpoints/{size}");
+        let reader = Self::open_at(zone, origin, known, &object)?;
+        if reader.size() != size {
+            let reason = format!("it is the checkpoint of {} entries", reader.size());
+            return Err(Error::Broken { object, reason });
+        }
+        Ok(reader)
     }
 
     fn open_at(

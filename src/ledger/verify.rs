@@ -8,6 +8,8 @@
     deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)
 )]
 
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
@@ -37,6 +39,8 @@ pub struct Finding {
 pub struct Verified {
     /// The newest checkpoint that can be believed.
     pub checkpoint: Option<Checkpoint>,
+    /// The checkpoint that the world sees; older where witnesses are still to cosign.
+    pub shown: Option<Checkpoint>,
     /// Entries that were hashed.
     pub entries: u64,
     /// Objects that were read.
@@ -112,6 +116,7 @@ impl Check<'_> {
         self.levels(&tree)?;
         self.checkpoints(&tree)?;
         self.commits(&tree, &texts)?;
+        self.shown(&checkpoint, &tree)?;
         self.strays();
         Ok(())
     }
@@ -135,10 +140,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Returns the newest checkpoint that can be believed: the current one, unless it is broken or
-    /// was set back.
+    /// Returns the newest checkpoint that can be believed: the current one, unless it is broken, was
+    /// set back, or waits for witnesses.
     fn checkpoint(&mut self) -> Result<Option<Checkpoint>, store::Error> {
         let current = self.open("checkpoint")?;
+        self.seen.shown.clone_from(&current);
         let mut sizes: Vec<u64> = self.sizes();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         for size in sizes {
@@ -149,9 +155,6 @@ impl Check<'_> {
             if let Ok((_, opened)) = read_checkpoint(self.zone, self.origin, self.known, &object)
                 && opened.checkpoint.size == size
             {
-                if current.is_some() {
-                    self.seen.find("checkpoint", format!("it is older than `{object}`"));
-                }
                 return Ok(Some(opened.checkpoint));
             }
         }

@@ -133,9 +133,10 @@ pub struct Shown {
     pub log_size: u64,
 }
 
+/// The book at its newest signed checkpoint: the steward reads also what awaits its witnesses.
 fn reader(site: &Site) -> Result<Reader, Error> {
     let known = [site.log_verifier().clone()];
-    Ok(Reader::open(&site.ledger(), &site.about().origin, &known)?)
+    Ok(Reader::open_size(&site.ledger(), &site.about().origin, &known, site.book_size()?)?)
 }
 
 /// Reads all entries, or those from `from` on.
@@ -151,7 +152,7 @@ pub fn show(site: &Site, from: u64) -> Result<Vec<Line>, Error> {
     Ok(lines)
 }
 
-/// Returns the signed checkpoint.
+/// Returns the newest signed checkpoint.
 pub fn checkpoint(site: &Site) -> Result<String, Error> {
     Ok(reader(site)?.note().to_owned())
 }

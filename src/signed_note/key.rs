@@ -163,6 +163,11 @@ impl Verifier {
         &self.name
     }
 
+    /// Returns the public key itself: two vkeys under other names may share it.
+    pub fn public(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
     /// Returns the key's id.
     pub fn id(&self) -> [u8; 4] {
         self.key_id
