@@ -16,6 +16,7 @@ pub mod record;
 pub mod record_proof;
 mod running;
 pub mod schema;
+mod signing;
 pub mod tile;
 pub mod tree;
 pub mod trust;

@@ -51,6 +51,8 @@ pub enum Form {
     Vkey,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// True or false.
+    Flag,
     /// A list of values of one form.
     Each(&'static Form),
     /// An object of these members.
@@ -216,6 +218,7 @@ impl Form {
             Self::OneOf(words) => text.is_some_and(|t| words.contains(&t)),
             Self::Money => is_money(value),
             Self::Free => value.is_object(),
+            Self::Flag => value.is_boolean(),
             Self::Either(one, other) => {
                 return one.check(kind, path, value).or_else(|_| other.check(kind, path, value));
             }
@@ -248,6 +251,7 @@ impl Form {
             Self::Each(form) => vec![form.sample()].into(),
             Self::Object(members) => sample(members).into(),
             Self::Free => Map::new().into(),
+            Self::Flag => false.into(),
             Self::Either(form, _) => form.sample(),
             Self::OrNull(_) => Value::Null,
         }
@@ -265,6 +269,7 @@ impl fmt::Display for Form {
             Self::Instant => f.write_str("an instant"),
             Self::Money => f.write_str("an amount of money"),
             Self::Vkey => f.write_str("a public key under a name"),
+            Self::Flag => f.write_str("true or false"),
             Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
             Self::Each(form) => write!(f, "a list, each {form}"),
             Self::Object(_) | Self::Free => f.write_str("an object"),
@@ -350,7 +355,7 @@ mod tests {
         for kind in Kind::ALL {
             let sample = Value::Object(Schema::of(kind).sample());
             for place in places(&sample, "").into_iter().filter(|place| !place.is_empty()) {
-                for wrong in [json!(true), json!(-1), json!("\u{1}")] {
+                for wrong in [json!([true]), json!(-1), json!("\u{1}")] {
                     let mut changed = sample.clone();
                     *changed.pointer_mut(&place).unwrap() = wrong.clone();
                     let body = changed.as_object().unwrap();

@@ -15,6 +15,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+pub use self::kept::{Error as KeptError, believed};
 use super::{
     checkpoint::Opened,
     entry::{Entry, EntryId, Kind},
@@ -152,6 +153,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
     origin: String,
+    first: Verifier,
     held: Vec<Held>,
     /// The index and id of each entry that changed something, in order.
     changes: Vec<(u64, EntryId)>,
@@ -164,6 +166,7 @@ impl Trust {
         let first = |role, key| Held { role, key, from: 0, end: None };
         Self {
             origin: origin.to_owned(),
+            first: log.clone(),
             held: vec![first(Role::Log, log), first(Role::Steward, steward)],
             changes: Vec::new(),
             last_good: None,
@@ -284,10 +287,26 @@ impl Trust {
         good.map(|held| held.key.clone()).collect()
     }
 
+    /// Returns the key with which the log began.
+    pub fn first_log_key(&self) -> &Verifier {
+        &self.first
+    }
+
     /// Returns all keys that ever signed the log's checkpoints.
     pub fn log_keys(&self) -> Vec<Verifier> {
         let own = self.held.iter().filter(|held| held.role == Role::Log);
         own.map(|held| held.key.clone()).collect()
+    }
+
+    /// Says whether a key's time is over for good when the log has `size` entries, so that its seed
+    /// is of no more use to anybody but a thief. The log's last key signs the log's end again.
+    pub fn is_over(&self, key: &Verifier, size: u64) -> bool {
+        let held = self.held.iter().find(|held| held.key == *key);
+        held.is_some_and(|held| match held.end {
+            None => false,
+            Some((at, End::Rotated)) => size > at.saturating_add(PERIOD_ENTRIES),
+            Some((_, End::Revoked)) => held.role != Role::Log,
+        })
     }
 
     /// Returns the size at which the log ended because its key was revoked.

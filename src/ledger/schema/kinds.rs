@@ -5,7 +5,7 @@
 
 use super::{
     Form::{
-        self, Count, Day, Each, Either, Free, Hash, Instant, Money, Number, Object, OneOf, OrNull,
+        self, Count, Day, Each, Either, Flag, Free, Hash, Instant, Money, Number, Object, OneOf, OrNull,
         Text, Vkey,
     },
     Member, Schema,
@@ -117,7 +117,8 @@ pub(super) fn schema(kind: Kind) -> Schema {
         | Kind::DeterminationSigned
         | Kind::SourceRegistered
         | Kind::ErasureExecuted
-        | Kind::CheckpointAnchored => 1..=1,
+        | Kind::CheckpointAnchored
+        | Kind::PolicySet => 1..=1,
     };
     // An entry of 65,535 bytes has no room for more subjects than this.
     let subjects = match subjects {
@@ -587,6 +588,17 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("count", Count),
                     has("redactions", Hash),
                     may("versions", OneOf(&["destroy", "keep"])),
+                ]
+            },
+        ),
+        Kind::PolicySet => (
+            One,
+            const {
+                &[
+                    has("commit", Number),
+                    has("policy", Hash),
+                    has("witnesses", Number),
+                    has("witnessed", Flag),
                 ]
             },
         ),

@@ -51,13 +51,22 @@ pub(in crate::ledger) fn followed(
     origin: &str,
     known: &[Verifier],
 ) -> Result<Vec<Verifier>, store::Error> {
-    let mut all = known.to_vec();
+    let mut entries = Vec::new();
     for (_, object) in objects(zone)? {
-        let Ok(entry) = Entry::parse(&zone.get(&object)?) else { continue };
+        entries.extend(Entry::parse(&zone.get(&object)?));
+    }
+    Ok(believed(origin, &entries, known))
+}
+
+/// Returns the keys of `known`, and those that by entries of a log took the place of the log's key
+/// among them, each signed by the one before it.
+pub fn believed(origin: &str, entries: &[Entry], known: &[Verifier]) -> Vec<Verifier> {
+    let mut all = known.to_vec();
+    for entry in entries {
         if entry.kind() != Some(Kind::KeyRotated) || entry.origin() != Some(origin) {
             continue;
         }
-        let (old, new) = (vkey(&entry, "old_vkey"), vkey(&entry, "new_vkey"));
+        let (old, new) = (vkey(entry, "old_vkey"), vkey(entry, "new_vkey"));
         let (Some(old), Some(new)) = (old, new) else { continue };
         let log = |key: &Verifier| key.name() == Role::Log.key_name(origin);
         let signed = entry.is_signed_by(&old) && entry.is_signed_by(&new);
@@ -65,7 +74,7 @@ pub(in crate::ledger) fn followed(
             all.push(new);
         }
     }
-    Ok(all)
+    all
 }
 
 /// Returns the paths of the kept entries with their leaf indexes, in order.
