@@ -55,6 +55,8 @@ pub mod deid;
 
 pub mod lake;
 
+pub mod vault;
+
 pub mod audit;
 pub mod query;
 pub mod transfer;
