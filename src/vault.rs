@@ -96,13 +96,12 @@ impl Error {
         match self {
             Self::Store(error) => error,
             Self::Destroyed { key } => store::Error::Destroyed { path, key },
-            Self::File { .. }
-            | Self::Command { .. }
-            | Self::Lost { .. }
-            | Self::Unknown { .. }
-            | Self::Format { .. }
-            | Self::Busy
-            | Self::Seal(_) => store::Error::Sealed { path, reason: self.to_string() },
+            Self::Lost { .. } | Self::Unknown { .. } | Self::Format { .. } => {
+                store::Error::Sealed { path, reason: self.to_string() }
+            }
+            Self::File { .. } | Self::Command { .. } | Self::Busy | Self::Seal(_) => {
+                store::Error::Unavailable { act: "seal or open", path, source: Box::new(self) }
+            }
         }
     }
 }

@@ -213,6 +213,7 @@ fn run(
         },
         checks: checks.filter(|check| check.count > 0).collect(),
         findings: findings.collect(),
+        unreadable: audit.unreadable().len() as u64,
         checkpoint: audit.head().map(|(size, root)| Checkpoint { size, root: root.to_string() }),
         commands: vec![
             pool.map_or_else(|| "almoner audit".to_owned(), |pool| format!("almoner audit {pool}")),
