@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::keys::Keys;
+pub use crate::ledger::log::Error as LogError;
 use crate::{
     instant::Instant,
     ledger::{
@@ -23,6 +24,7 @@ use crate::{
     },
     signed_note::{Signer, Verifier},
     store::{self, Committed, Sequence, Store},
+    vault::{self, Keyring},
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
@@ -79,6 +81,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The keys of its data failed.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
     /// Somebody else committed first.
     #[error("somebody else committed to `{0}` first")]
     Conflict(String),
@@ -105,6 +110,7 @@ pub struct Site {
     store: Store,
     about: About,
     keys: Keys,
+    keyring: Keyring,
     log: Log,
     trust: Trust,
     now: Instant,
@@ -129,6 +135,8 @@ impl Site {
             return Err(Error::Exists(address.to_owned()));
         }
         let keys = Keys::create(keys, origin)?;
+        keys.site_key().create()?;
+        let keyring = Keyring::new(&store, keys.site_key());
         let log = Log::create(store.zone("ledger"), origin, keys.log().clone())?;
         let about = About {
             format: 1,
@@ -137,7 +145,7 @@ impl Site {
             log_vkey: keys.log().verifier().vkey(),
             steward_vkey: keys.steward().verifier().vkey(),
         };
-        let mut site = Self { trust: about.trust()?, store, about, keys, log, now };
+        let mut site = Self { trust: about.trust()?, store, about, keys, keyring, log, now };
         site.follow()?;
         let mut body = Map::new();
         body.insert("format".to_owned(), 1.into());
@@ -173,7 +181,8 @@ impl Site {
         if log.first_key().vkey() != about.log_vkey {
             return Err(strange("these are the keys of another site".to_owned()));
         }
-        let mut site = Self { trust: about.trust()?, store, about, keys, log, now };
+        let keyring = Keyring::new(&store, keys.site_key());
+        let mut site = Self { trust: about.trust()?, store, about, keys, keyring, log, now };
         site.follow()?;
         site.recover()?;
         // A rotation may be among what was recovered.
@@ -192,7 +201,12 @@ impl Site {
     /// Puts the entry of each sequence's newest commit into the book where a crash kept it out.
     fn recover(&self) -> Result<(), Error> {
         for (zone, prefix) in SEQUENCES {
-            let sequence = Sequence::new(&self.store.zone(zone), prefix);
+            let store = match zone {
+                "vault" => self.vault(),
+                "lake" => self.lake(),
+                _ => self.ledger(),
+            };
+            let sequence = Sequence::new(&store, prefix);
             let Some((number, body)) = sequence.latest()? else { continue };
             let path = format!("{zone}/{prefix}/{number:012}.json");
             let fault = |reason: String| Error::Format { path: path.clone(), reason };
@@ -221,14 +235,24 @@ impl Site {
         self.now = now;
     }
 
-    /// Returns the private zone.
+    /// Returns the private zone: it seals what is written to it and opens what is read.
     pub fn vault(&self) -> Store {
-        self.store.zone("vault")
+        self.keyring.vault()
     }
 
-    /// Returns the governed zone.
+    /// Returns the governed zone: it seals the segments that are written to it and opens them.
     pub fn lake(&self) -> Store {
-        self.store.zone("lake")
+        self.keyring.lake()
+    }
+
+    /// Returns the keys of the data in both.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Returns the whole site, as it lies there.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Returns the zone of the book, for readers; [`Site::record`] writes it.
