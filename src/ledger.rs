@@ -9,24 +9,33 @@ pub mod entry;
 mod kind;
 pub mod line;
 pub mod log;
+pub mod policy;
 pub mod proof;
 pub mod proof_file;
+pub mod publish;
 pub mod reader;
 pub mod record;
 mod running;
+pub mod schema;
+mod signing;
 pub mod tile;
 pub mod tree;
+pub mod trust;
 pub mod verify;
+pub mod witnessed;
 
 pub use self::{
     checkpoint::Checkpoint,
     entry::{Entry, EntryId, Kind, Subject},
+    policy::Policy,
     proof::LogProof,
     proof_file::ProofFile,
     reader::Reader,
     record::RecordTree,
     running::{LeafHasher, RunningRoot},
+    schema::Schema,
     tree::Hash,
+    trust::Trust,
     verify::{Finding, Verified, verify_all},
 };
 

@@ -32,7 +32,9 @@ pub(super) fn book(evidence: &Evidence, audit: &mut Audit) -> Result<Option<Book
         audit.check(Check::Book, &format!("ledger/{}", finding.object), false, &finding.reason);
     }
     audit.head = seen.checkpoint.as_ref().map(|checkpoint| (checkpoint.size, checkpoint.root));
-    let Ok(reader) = Reader::open(&evidence.ledger, &evidence.origin, &known) else {
+    // Witnesses may still be to cosign what the log signed last; the audit reads that all the same.
+    let size = seen.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    let Ok(reader) = Reader::open_size(&evidence.ledger, &evidence.origin, &known, size) else {
         // What hinders the reader is named above; nothing at all is no book.
         let named = !seen.findings.is_empty();
         audit.check(Check::Book, "ledger/checkpoint", named, "it cannot be believed");

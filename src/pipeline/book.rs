@@ -13,9 +13,12 @@ use crate::{
     lake::{self, Lake},
     ledger::{
         self, Entry, EntryId, LogProof, ProofFile, Reader,
+        checkpoint,
         line::Lines,
+        proof,
         proof_file::{self, Claim},
         record::{self, Evidence, RecordTree},
+        witnessed::first_covering,
     },
     party::ContributorId,
     report::PageProofs,
@@ -91,9 +94,10 @@ impl Line {
     }
 }
 
+/// The book at its newest signed checkpoint: the steward reads also what awaits its witnesses.
 fn reader(site: &Site) -> Result<Reader, Error> {
     let known = [site.log_verifier().clone()];
-    Ok(Reader::open(&site.ledger(), &site.about().origin, &known)?)
+    Ok(Reader::open_size(&site.ledger(), &site.about().origin, &known, site.book_size()?)?)
 }
 
 /// Reads all entries, or those from `from` on.
@@ -109,24 +113,25 @@ pub fn show(site: &Site, from: u64) -> Result<Vec<Line>, Error> {
     Ok(lines)
 }
 
-/// Returns the signed checkpoint.
+/// Returns the newest signed checkpoint.
 pub fn checkpoint(site: &Site) -> Result<String, Error> {
     Ok(reader(site)?.note().to_owned())
 }
 
 /// Returns the size and root of the signed book.
 pub fn head(site: &Site) -> Result<(u64, Sha256), Error> {
-    Ok(Prover::open(site)?.head())
+    let reader = reader(site)?;
+    Ok((reader.size(), reader.root()))
 }
 
-/// The signed book, opened to prove from it.
+/// The book, opened to prove from it to others.
 #[derive(Debug)]
 pub struct Prover {
+    /// As the world is shown it.
     reader: Reader,
     zone: Store,
     origin: String,
     known: Vec<Verifier>,
-    sizes: Vec<u64>,
 }
 
 /// An entry's place in the book, under one signed checkpoint.
@@ -134,27 +139,24 @@ pub struct Prover {
 pub struct Booked {
     entry: Entry,
     log: LogProof,
-    known: Vec<Verifier>,
+    /// The keys that vouch for the checkpoint.
+    keys: Vec<Verifier>,
 }
 
 impl Prover {
     /// Opens the book of a site.
     pub fn open(site: &Site) -> Result<Self, Error> {
-        let known = [site.log_verifier().clone()];
-        Self::new(&site.ledger(), &site.about().origin, &known)
+        // The key that the log began with: the others follow from it.
+        let first = Verifier::parse(&site.about().log_vkey).map_err(checkpoint::Error::from);
+        let first = first.map_err(proof::Error::from).map_err(proof_file::Error::from)?;
+        Self::new(&site.ledger(), &site.about().origin, &[first])
     }
 
-    /// Opens a book at its current checkpoint, as the known keys vouch for it.
+    /// Opens a book, as the known keys vouch for it.
     pub fn new(zone: &Store, origin: &str, known: &[Verifier]) -> Result<Self, Error> {
         let reader = Reader::open(zone, origin, known)?;
-        let sizes = reader.checkpoint_sizes()?;
         let (origin, known) = (origin.to_owned(), known.to_vec());
-        Ok(Self { reader, zone: zone.clone(), origin, known, sizes })
-    }
-
-    /// Makes the proof of a claim about an entry under the current checkpoint, once it holds.
-    pub fn prove(&self, id: &EntryId, claim: Claim) -> Result<ProofFile, Error> {
-        self.at(self.reader.find(id)?.ok_or(Error::NoEntry)?)?.prove(claim)
+        Ok(Self { reader, zone: zone.clone(), origin, known })
     }
 
     /// Returns the size and root of the current checkpoint.
@@ -164,43 +166,62 @@ impl Prover {
 
     /// Proves that the newest entry is under the current checkpoint.
     pub fn newest(&self) -> Result<Booked, Error> {
-        self.at(self.reader.size().checked_sub(1).ok_or(Error::NoEntry)?)
+        booked(&self.reader, self.reader.size().checked_sub(1).ok_or(Error::NoEntry)?)
+    }
+
+    /// Finds an entry under the current checkpoint, or where it awaits its witnesses still, under the
+    /// newest that is signed.
+    pub fn find(&self, id: &EntryId) -> Result<Booked, Error> {
+        if let Some(index) = self.reader.find(id)? {
+            return booked(&self.reader, index);
+        }
+        let signed = self.signed()?;
+        booked(&signed, signed.find(id)?.ok_or(Error::NoEntry)?)
     }
 
     fn at(&self, index: u64) -> Result<Booked, Error> {
-        self.booked(&self.reader, index)
-    }
-
-    /// Finds an entry under the first checkpoint that was published with it, so that its proofs are the
-    /// same bytes whenever they are made.
-    fn first(&self, index: u64) -> Result<Booked, Error> {
-        match self.sizes.iter().find(|size| **size > index) {
-            None => self.at(index),
-            Some(size) => {
-                let then = Reader::open_size(&self.zone, &self.origin, &self.known, *size)?;
-                self.booked(&then, index)
-            }
+        if index < self.reader.size() {
+            return booked(&self.reader, index);
         }
+        let signed = self.signed()?;
+        if index < signed.size() { booked(&signed, index) } else { Err(Error::NoEntry) }
     }
 
-    fn booked(&self, reader: &Reader, index: u64) -> Result<Booked, Error> {
-        let (entry, log) = (reader.entry(index)?, reader.prove(index)?);
-        Ok(Booked { entry, log, known: self.known.clone() })
+    fn signed(&self) -> Result<Reader, Error> {
+        let newest = self.reader.checkpoint_sizes()?.last().copied().ok_or(Error::NoEntry)?;
+        Ok(Reader::open_size(&self.zone, &self.origin, &self.known, newest)?)
     }
+
+    /// Finds an entry under the first checkpoint that covers it and that the world may be shown, so that
+    /// its proofs are the same bytes whenever they are made.
+    fn first(&self, index: u64) -> Result<Booked, Error> {
+        let first = first_covering(&self.zone, &self.origin, &self.known, index)?;
+        let Some((note, opened)) = first else { return self.at(index) };
+        let then = opened.checkpoint.size;
+        let then = Reader::open_size(&self.zone, &self.origin, &self.known, then)?;
+        let Booked { entry, log, .. } = booked(&then, index)?;
+        let keys = opened.vouched.into_iter().map(|vouched| vouched.by).collect();
+        Ok(Booked { entry, log: LogProof { checkpoint: note, ..log }, keys })
+    }
+}
+
+fn booked(reader: &Reader, index: u64) -> Result<Booked, Error> {
+    let keys = reader.vouched().iter().map(|vouched| vouched.by.clone()).collect();
+    Ok(Booked { entry: reader.entry(index)?, log: reader.prove(index)?, keys })
 }
 
 impl Booked {
     /// Makes the proof of a claim about the entry, once it holds.
     pub fn prove(&self, claim: Claim) -> Result<ProofFile, Error> {
         let proof = ProofFile::new(self.entry.clone(), claim, self.log.clone());
-        proof.verify(&self.known)?;
+        proof.verify(&self.keys)?;
         Ok(proof)
     }
 
     /// Proves a claim for a page, and names the key that signed the checkpoint.
     pub fn prove_on(&self, page: &mut PageProofs, claim: Claim) -> Result<(), Error> {
         let proof = ProofFile::new(self.entry.clone(), claim, self.log.clone());
-        let vouched = proof.verify(&self.known)?.opened.vouched;
+        let vouched = proof.verify(&self.keys)?.opened.vouched;
         let key = vouched.iter().find(|vouched| vouched.by.name() == proof.origin());
         let key = key.ok_or(Error::NoEntry)?;
         page.add(key.by.vkey(), proof.text()?);
@@ -217,7 +238,7 @@ impl Booked {
 pub fn with_lines(site: &Site) -> Result<BTreeMap<EntryId, Booked>, Error> {
     let prover = Prover::open(site)?;
     let mut booked = BTreeMap::new();
-    for entry in prover.reader.entries() {
+    for entry in reader(site)?.entries() {
         let (index, entry) = entry?;
         if entry.kind().and_then(Lines::of).is_some() {
             booked.insert(entry.id(), prover.first(index)?);
@@ -229,11 +250,12 @@ pub fn with_lines(site: &Site) -> Result<BTreeMap<EntryId, Booked>, Error> {
 /// Proves that an entry is in the log. It is named by index or id.
 pub fn prove_entry(site: &Site, name: &str) -> Result<ProofFile, Error> {
     let prover = Prover::open(site)?;
-    match (name.parse::<u64>(), Sha256::parse(name)) {
-        (Ok(index), _) if index < prover.reader.size() => prover.at(index)?.prove(Claim::Entry {}),
-        (_, Ok(id)) => prover.prove(&id, Claim::Entry {}),
-        (_, Err(_)) => Err(Error::NoEntry),
-    }
+    let place = match (name.parse::<u64>(), Sha256::parse(name)) {
+        (Ok(index), _) => prover.at(index)?,
+        (_, Ok(id)) => prover.find(&id)?,
+        (_, Err(_)) => return Err(Error::NoEntry),
+    };
+    place.prove(Claim::Entry {})
 }
 
 /// Proves that a person's record is in a version, or, with `absent`, that none is. The first of a
@@ -280,7 +302,7 @@ fn prove_id(
     }
     let entry = Entry::parse(version.entry.as_bytes())?;
     let claim = Claim::Record { token: Sha256(token), evidence, opening: None };
-    Prover::open(site)?.prove(&entry.id(), claim)
+    Prover::open(site)?.find(&entry.id())?.prove(claim)
 }
 
 /// Says in hex what a leaf hash is; for faces.

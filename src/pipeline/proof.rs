@@ -91,16 +91,16 @@ pub fn lines(
             }
             let tree = LineTree::read(&object(site, &act.leaves)?).filter(|t| t.root() == act.root);
             let tree = tree.ok_or_else(changed)?;
-            let entry = leaf_hash(settled.entry.as_bytes());
+            let place = prover.find(&leaf_hash(settled.entry.as_bytes()))?;
             for line in &own {
                 let key = keys.of(&line.contributor);
                 let proof = tree.prove(&act.pool, &act.period, line, &key)?.ok_or_else(changed)?;
-                proofs.push(prover.prove(&entry, proof.claim().ok_or_else(changed)?)?);
+                proofs.push(place.prove(proof.claim().ok_or_else(changed)?)?);
             }
         }
         for given in goods::prove(site, pool.id(), ids)? {
             let claim = given.proof.line.claim().ok_or_else(changed)?;
-            proofs.push(prover.prove(&given.proof.entry, claim)?);
+            proofs.push(prover.find(&given.proof.entry)?.prove(claim)?);
         }
     }
     let covers = Covers::load(&site.vault()).map_err(|e: CoverError| cover::Error::from(e))?;

@@ -190,11 +190,11 @@ pub fn prove(
         let bytes = vault.get(&evaluated.act.leaves.path)?;
         let tree = LineTree::read(&bytes).filter(|tree| tree.root() == evaluated.act.root);
         let tree = tree.ok_or_else(broken)?;
-        let entry = leaf_hash(evaluated.entry.as_bytes());
+        let place = prover.find(&leaf_hash(evaluated.entry.as_bytes()))?;
         for line in own {
             let key = keys.of(&line.contributor);
             let proof = cover::proof::prove(&tree, policy, &line, &key)?.ok_or_else(broken)?;
-            proofs.push(prover.prove(&entry, proof.claim().ok_or_else(broken)?)?);
+            proofs.push(place.prove(proof.claim().ok_or_else(broken)?)?);
         }
     }
     Ok(proofs)
