@@ -280,6 +280,16 @@ impl Site {
         self.trust.first_log_key()
     }
 
+    /// Returns all keys that sign or signed the log's checkpoints.
+    pub fn log_verifiers(&self) -> Vec<Verifier> {
+        self.trust.all(Role::Log)
+    }
+
+    /// Returns the steward's keys whose passes hold: all but the revoked ones.
+    pub fn stewards(&self) -> Vec<Verifier> {
+        self.trust.good(Role::Steward)
+    }
+
     /// Returns who may sign for the site, and since when.
     pub fn trust(&self) -> &Trust {
         &self.trust

@@ -287,15 +287,16 @@ impl Trust {
         good.map(|held| held.key.clone()).collect()
     }
 
+    /// Returns all keys of a role that ever stood: what stands in the book in its place was signed
+    /// by one of them while it did.
+    pub fn all(&self, role: Role) -> Vec<Verifier> {
+        let own = self.held.iter().filter(|held| held.role == role);
+        own.map(|held| held.key.clone()).collect()
+    }
+
     /// Returns the key with which the log began.
     pub fn first_log_key(&self) -> &Verifier {
         &self.first
-    }
-
-    /// Returns all keys that ever signed the log's checkpoints.
-    pub fn log_keys(&self) -> Vec<Verifier> {
-        let own = self.held.iter().filter(|held| held.role == Role::Log);
-        own.map(|held| held.key.clone()).collect()
     }
 
     /// Says whether a key's time is over for good when the log has `size` entries, so that its seed

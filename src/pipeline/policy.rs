@@ -107,7 +107,7 @@ fn stands(
     adopted: witnessed::Adopted,
     known: bool,
 ) -> Result<Stands, Error> {
-    let logs = std::slice::from_ref(site.log_verifier());
+    let logs = &site.log_verifiers();
     Ok(Stands {
         number,
         digest: adopted.digest,

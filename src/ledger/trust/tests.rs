@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use super::*;
 use crate::{
     instant::Instant,
-    ledger::{Checkpoint, schema::Schema},
+    ledger::{Checkpoint, entry::Signing, schema::Schema},
     signed_note::Signer,
 };
 
@@ -29,7 +29,8 @@ fn recovery() -> Signer {
 
 fn signed(kind: Kind, body: &Map<String, Value>, by: &[&Signer]) -> Entry {
     let time = Instant::parse("2026-11-22").unwrap();
-    Entry::sign_all(kind, ORIGIN, time, &[], &[], body, by[0], &by[1..]).unwrap()
+    let signing = Signing { first: by[0], others: &by[1..] };
+    Entry::sign_all(kind, ORIGIN, time, &[], &[], body, &signing).unwrap()
 }
 
 fn genesis() -> Entry {
