@@ -13,7 +13,7 @@ pub(super) mod kept;
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::kept::{Error as KeptError, believed};
 use super::{
@@ -103,6 +103,13 @@ pub struct Head {
     pub size: u64,
     /// The root over all entries.
     pub root: Hash,
+}
+
+impl Head {
+    /// Returns it as it stands in an entry.
+    pub fn value(&self) -> Value {
+        json!({"origin": self.origin, "size": self.size, "root": self.root})
+    }
 }
 
 /// Why an entry or a checkpoint is not to be believed, or a change of keys is none.

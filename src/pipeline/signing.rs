@@ -15,11 +15,11 @@ use crate::{
     ledger::{
         Entry, EntryId, Kind, Reader, Signing, entry,
         reader,
-        trust::{End, Held, Role},
+        trust::{End, Head, Held, Role, Trust},
     },
     signed_note::{self, Signer, Verifier, seed},
     site::{self, Site},
-    store::{self, Sequence},
+    store::{self, Sequence, Store},
 };
 
 /// Where changes of keys are committed, in the vault.
@@ -67,6 +67,12 @@ pub enum Error {
     /// No checkpoint was signed at that size.
     #[error("no checkpoint of {0} entries was signed")]
     NoCheckpoint(u64),
+    /// A log that another should continue has not ended.
+    #[error("the log at `{0}` has not ended: its key was not revoked")]
+    NotEnded(String),
+    /// A ledger names no key, or no genesis of it.
+    #[error("there is no ledger with a genesis of its key at `{0}`")]
+    NoLedger(String),
     /// The log has ended.
     #[error("the log ended at size {0}: its key was revoked")]
     Ended(u64),
@@ -233,8 +239,8 @@ pub fn revoke(
                 Err(reader::Error::Missing { .. }) => return Err(Error::NoCheckpoint(size)),
                 Err(error) => return Err(error.into()),
             };
-            let head = json!({"origin": site.about().origin, "size": size, "root": root});
-            (None, Some(head))
+            let origin = site.about().origin.clone();
+            (None, Some(Head { origin, size, root }.value()))
         }
         Role::Steward => (Some(site.next_signer(Role::Steward)?), None),
         Role::Recovery => return Err(Error::OwnKey),
@@ -248,6 +254,20 @@ pub fn revoke(
         last_good: head,
     };
     commit(site, role, change, &recovery, &[new.as_ref().unwrap_or(&steward)])
+}
+
+/// Returns how far the log of a public ledger may be believed whose key was revoked.
+pub fn last_good(ledger: &str) -> Result<Head, Error> {
+    let zone = Store::open(ledger)?;
+    let text = zone.find("log.vkey")?.unwrap_or_default();
+    let key = std::str::from_utf8(&text).ok().and_then(|text| Verifier::parse(text.trim()).ok());
+    let key = key.ok_or_else(|| Error::NoLedger(ledger.to_owned()))?;
+    let reader = Reader::open(&zone, key.name(), std::slice::from_ref(&key))?;
+    let entries = reader.entries().collect::<Result<Vec<_>, _>>()?;
+    let trust = Trust::replay(entries.iter().map(|(index, entry)| (*index, entry)));
+    let trust = trust.ok().filter(|trust| *trust.first_log_key() == key);
+    let trust = trust.ok_or_else(|| Error::NoLedger(ledger.to_owned()))?;
+    trust.last_good().cloned().ok_or_else(|| Error::NotEnded(ledger.to_owned()))
 }
 
 fn commit(

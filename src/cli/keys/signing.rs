@@ -163,6 +163,8 @@ impl From<Error> for Failure {
             E::HasRecovery => Some("name its file with --old"),
             E::OwnKey => Some("`almoner keys recovery NEW --old OLD` puts another in its place"),
             E::NoCheckpoint(_) => Some("the sizes stand in the ledger's folder `checkpoints`"),
+            E::NotEnded(_) => Some("`almoner keys revoke KEY` ends it"),
+            E::NoLedger(_) => Some("name the folder `ledger` of the site that was"),
             E::Ended(_) => Some("`almoner init --continues` begins the log that follows"),
         };
         let failure = match error {
@@ -171,7 +173,7 @@ impl From<Error> for Failure {
             E::Reader(_) => Self::new(Kind::Integrity, error),
             E::Entry(_) => Self::new(Kind::Failed, error),
             E::Seed(_) | E::Note(_) | E::OtherRecovery(_) => Self::new(Kind::Invalid, error),
-            E::Reason | E::NoKey | E::NoCheckpoint(_) => Self::new(Kind::Usage, error),
+            E::Reason | E::NoKey | E::NoCheckpoint(_) | E::NotEnded(_) | E::NoLedger(_) => Self::new(Kind::Usage, error),
             E::NoRecovery | E::HasRecovery | E::OwnKey | E::Ended(_) => {
                 Self::new(Kind::Refused, error)
             }
