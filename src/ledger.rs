@@ -26,7 +26,7 @@ pub mod witnessed;
 
 pub use self::{
     checkpoint::Checkpoint,
-    entry::{Entry, EntryId, Kind, Subject},
+    entry::{Entry, EntryId, Kind, Signing, Subject},
     policy::Policy,
     proof::LogProof,
     proof_file::ProofFile,

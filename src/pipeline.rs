@@ -39,6 +39,7 @@ pub mod replay;
 pub mod risk;
 pub mod rules;
 pub mod settle;
+pub mod signing;
 pub mod spec;
 pub mod sponsor;
 pub mod standing;

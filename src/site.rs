@@ -19,7 +19,7 @@ use crate::{
     ledger::{
         entry::{self, Entry, EntryId, Kind, Subject},
         log::{self, Log},
-        trust::{Role, Trust},
+        trust::{Head, Role, Trust},
         witnessed,
     },
     signed_note::{Signer, Verifier},
@@ -130,6 +130,17 @@ impl About {
 impl Site {
     /// Makes a site: zones, keys, genesis entry. Run again on a half-made one, it finishes it.
     pub fn init(address: &str, keys: &Path, origin: &str, now: Instant) -> Result<Self, Error> {
+        Self::init_after(address, keys, origin, now, None)
+    }
+
+    /// As `init`; the genesis names the last good checkpoint of a log that ended before.
+    pub fn init_after(
+        address: &str,
+        keys: &Path,
+        origin: &str,
+        now: Instant,
+        before: Option<&Head>,
+    ) -> Result<Self, Error> {
         let store = Store::open(address)?;
         if store.find("site.json")?.is_some() {
             return Err(Error::Exists(address.to_owned()));
@@ -154,6 +165,7 @@ impl Site {
         body.insert("tree_hash".to_owned(), "sha256".into());
         body.insert("content_digest".to_owned(), "sha3-256".into());
         body.insert("tile_height".to_owned(), 8.into());
+        body.extend(before.map(|head| ("continues".to_owned(), head.value())));
         let genesis = site.entry(Kind::LogGenesis, &[], &[], &body)?;
         if site.log.size()? == 0 {
             site.record(&genesis)?;
@@ -278,6 +290,16 @@ impl Site {
     /// Returns the key that the log began with: readers follow from it to the one of today.
     pub fn log_verifier(&self) -> &Verifier {
         self.trust.first_log_key()
+    }
+
+    /// Returns all keys that sign or signed the log's checkpoints.
+    pub fn log_verifiers(&self) -> Vec<Verifier> {
+        self.trust.all(Role::Log)
+    }
+
+    /// Returns the steward's keys whose passes hold: all but the revoked ones.
+    pub fn stewards(&self) -> Vec<Verifier> {
+        self.trust.good(Role::Steward)
     }
 
     /// Returns who may sign for the site, and since when.

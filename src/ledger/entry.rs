@@ -41,6 +41,22 @@ pub struct Subject {
     pub sha256: Option<Sha256>,
 }
 
+/// The keys that sign an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing<'a> {
+    /// The entry's actor.
+    pub first: &'a Signer,
+    /// Who signs beside it.
+    pub others: &'a [&'a Signer],
+}
+
+impl<'a> Signing<'a> {
+    /// One key alone.
+    pub fn by(signer: &'a Signer) -> Self {
+        Self { first: signer, others: &[] }
+    }
+}
+
 /// A signed entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -92,11 +108,10 @@ impl Entry {
         body: &Map<String, Value>,
         signer: &Signer,
     ) -> Result<Self, Error> {
-        Self::sign_all(kind, origin, time, subjects, prev, body, signer, &[])
+        Self::sign_all(kind, origin, time, subjects, prev, body, &Signing::by(signer))
     }
 
-    /// As `sign`, by several keys: the first is the entry's actor.
-    #[expect(clippy::too_many_arguments, reason = "each is another part of the entry")]
+    /// As `sign`, by several keys.
     pub fn sign_all(
         kind: Kind,
         origin: &str,
@@ -104,14 +119,12 @@ impl Entry {
         subjects: &[Subject],
         prev: &[EntryId],
         body: &Map<String, Value>,
-        signer: &Signer,
-        others: &[&Signer],
+        signing: &Signing<'_>,
     ) -> Result<Self, Error> {
-        Schema::check(kind, body.iter(), subjects.len(), others.len().saturating_add(1))?;
-        Self::seal(kind, origin, time, subjects, prev, body, signer, others)
+        Schema::check(kind, body.iter(), subjects.len(), signing.others.len().saturating_add(1))?;
+        Self::seal(kind, origin, time, subjects, prev, body, signing)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is another part of the entry")]
     fn seal(
         kind: Kind,
         origin: &str,
@@ -119,9 +132,9 @@ impl Entry {
         subjects: &[Subject],
         prev: &[EntryId],
         body: &Map<String, Value>,
-        signer: &Signer,
-        others: &[&Signer],
+        signing: &Signing<'_>,
     ) -> Result<Self, Error> {
+        let signer = signing.first;
         if let Some(taken) = COMMON.into_iter().find(|name| body.contains_key(*name)) {
             return Err(Error::Reserved(taken));
         }
@@ -142,7 +155,7 @@ impl Entry {
             members.insert("nonce".to_owned(), hex(nonce.split_at(16).0).into());
         }
         let payload = digest::canonical(&statement)?;
-        let signatures = std::iter::once(&signer).chain(others).map(|by| {
+        let signatures = std::iter::once(&signer).chain(signing.others).map(|by| {
             let signature = STANDARD.encode(by.sign_typed(PAYLOAD_TYPE, &payload));
             json!({"keyid": by.verifier().key_id(), "sig": signature})
         });
@@ -406,8 +419,7 @@ mod tests {
             &[subject],
             &[leaf_hash(b"before")],
             &body(value),
-            &signer(),
-            &[],
+            &Signing::by(&signer()),
         )
     }
 

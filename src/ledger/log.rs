@@ -25,7 +25,7 @@ use super::{
     signing::Signing,
     tile::{self, Row, Tile},
     tree::{Hash, leaf_hashes, root_of_hashes},
-    trust::{self, Trust, kept},
+    trust::{self, Role, Trust, kept},
 };
 use crate::{
     signed_note::{Signer, Verifier},
@@ -247,7 +247,7 @@ impl Log {
         let trust = self.signing.trust(commit.prev_size, &about_keys)?;
         self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
         let first = || vec![self.signing.first().clone()];
-        let known = trust.as_ref().map_or_else(first, Trust::log_keys);
+        let known = trust.as_ref().map_or_else(first, |trust| trust.all(Role::Log));
         publish::mend(&self.zone, &self.origin, &known)?;
         Ok(State { number, edge, trust, places: None })
     }

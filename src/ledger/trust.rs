@@ -13,7 +13,7 @@ pub(super) mod kept;
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::kept::{Error as KeptError, believed};
 use super::{
@@ -103,6 +103,13 @@ pub struct Head {
     pub size: u64,
     /// The root over all entries.
     pub root: Hash,
+}
+
+impl Head {
+    /// Returns it as it stands in an entry.
+    pub fn value(&self) -> Value {
+        json!({"origin": self.origin, "size": self.size, "root": self.root})
+    }
 }
 
 /// Why an entry or a checkpoint is not to be believed, or a change of keys is none.
@@ -287,15 +294,16 @@ impl Trust {
         good.map(|held| held.key.clone()).collect()
     }
 
+    /// Returns all keys of a role that ever stood: what stands in the book in its place was signed
+    /// by one of them while it did.
+    pub fn all(&self, role: Role) -> Vec<Verifier> {
+        let own = self.held.iter().filter(|held| held.role == role);
+        own.map(|held| held.key.clone()).collect()
+    }
+
     /// Returns the key with which the log began.
     pub fn first_log_key(&self) -> &Verifier {
         &self.first
-    }
-
-    /// Returns all keys that ever signed the log's checkpoints.
-    pub fn log_keys(&self) -> Vec<Verifier> {
-        let own = self.held.iter().filter(|held| held.role == Role::Log);
-        own.map(|held| held.key.clone()).collect()
     }
 
     /// Says whether a key's time is over for good when the log has `size` entries, so that its seed

@@ -14,7 +14,7 @@ use crate::{
     audit::{self, Evidence, Secrets},
     digest::Sha256,
     instant::Instant,
-    ledger::{Verified, proof_file::Claim, verify_all},
+    ledger::{Trust, Verified, proof_file::Claim, verify_all},
     report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint, PageProofs},
     reward::PoolId,
     site::{self, About, Keys, Site},
@@ -103,8 +103,8 @@ impl Files {
 
     /// Checks every file of the book against its entries and checkpoints.
     pub fn book(&self) -> Result<Verified, Error> {
-        let Evidence { ledger, origin, log, .. } = &self.evidence;
-        Ok(verify_all(ledger, origin, std::slice::from_ref(log))?)
+        let Evidence { ledger, origin, trust, .. } = &self.evidence;
+        Ok(verify_all(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
     }
 
     /// Hashes every object that any commit names.
@@ -149,6 +149,17 @@ pub fn publish(site: &Site, audited: &Audited) -> Result<(), Error> {
     put(&site.public(), audited)
 }
 
+/// Follows the keys from those that `site.json` names to those of the key folder; where that cannot
+/// be done, the auditor knows the key folder's alone.
+fn trust(ledger: &Store, about: &About, keys: &Keys) -> Trust {
+    let begun = about.trust().ok().and_then(|trust| trust.follow(ledger).ok());
+    let own = || {
+        let (log, steward) = (keys.log().verifier().clone(), keys.steward().verifier().clone());
+        Trust::new(&about.origin, log, steward)
+    };
+    begun.filter(|trust| keys.clone().follow(trust).is_ok()).unwrap_or_else(own)
+}
+
 fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &Keys) -> Evidence {
     Evidence {
         vault: vault.clone(),
@@ -157,8 +168,7 @@ fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &K
         origin: about.origin.clone(),
         created: about.created,
         claimed: [about.log_vkey.clone(), about.steward_vkey.clone()],
-        log: keys.log().verifier().clone(),
-        steward: keys.steward().verifier().clone(),
+        trust: trust(ledger, about, keys),
         secrets: Secrets {
             payout_lines: keys.secret("payout-lines"),
             payment_reference: keys.secret("payment-reference"),

@@ -77,49 +77,9 @@ const HEAD: Form = Object(&[has("origin", Text), has("size", Number), has("root"
 /// Returns what an entry of a kind holds.
 pub(super) fn schema(kind: Kind) -> Schema {
     let (subjects, members) = parts(kind);
-    let signatures = match kind {
-        // By the key that goes and the key that comes; by the recovery key and the steward's.
-        Kind::KeyRotated | Kind::KeyRevoked => 2..=3,
-        Kind::LogGenesis
-        | Kind::ConsentBatch
-        | Kind::WithdrawalBatch
-        | Kind::DatasetVersion
-        | Kind::QueryExecuted
-        | Kind::PoolOpened
-        | Kind::PoolFunded
-        | Kind::PayoutComputed
-        | Kind::CredentialAttested
-        | Kind::LinkageRun
-        | Kind::LinkageChanged
-        | Kind::PayeesRegistered
-        | Kind::PartyRelated
-        | Kind::SettlementOverridden
-        | Kind::ValueComputed
-        | Kind::FundsMatched
-        | Kind::PayoutExported
-        | Kind::PayoutSettled
-        | Kind::GoodsReceived
-        | Kind::GoodsGiven
-        | Kind::VoucherRedeemed
-        | Kind::VouchersLapsed
-        | Kind::LicencesRecorded
-        | Kind::ApproversRegistered
-        | Kind::TransfersOffered
-        | Kind::TransfersChallenged
-        | Kind::TransfersApproved
-        | Kind::TransfersSent
-        | Kind::TransfersReceived
-        | Kind::TransfersEnded
-        | Kind::CoverOpened
-        | Kind::CoverFunded
-        | Kind::CoverEnrolled
-        | Kind::CoverEvaluated
-        | Kind::DeterminationSigned
-        | Kind::SourceRegistered
-        | Kind::ErasureExecuted
-        | Kind::CheckpointAnchored
-        | Kind::PolicySet => 1..=1,
-    };
+    // By the key that goes and the key that comes, or by the recovery key and who follows.
+    let changes_keys = matches!(kind, Kind::KeyRotated | Kind::KeyRevoked);
+    let signatures = if changes_keys { 2..=2 } else { 1..=1 };
     // An entry of 65,535 bytes has no room for more subjects than this.
     let subjects = match subjects {
         Subjects::None => 0..=0,
