@@ -72,6 +72,7 @@ impl From<book::Error> for Failure {
     fn from(error: book::Error) -> Self {
         use book::Error as E;
         match error {
+            E::Site(error) => error.into(),
             E::Store(error) => error.into(),
             E::Lake(error) => error.into(),
             E::Reader(_) | E::Entry(_) | E::Record(_) | E::Proof(_) => {

@@ -9,10 +9,10 @@ use clap::Subcommand;
 
 use super::{Context, Failure, Format, Kind, Table, pool::pool_id};
 use crate::{
-    ledger::{ProofFile, proof_file},
+    ledger::{Policy, ProofFile, proof_file},
     pipeline::{
         book, linkage,
-        proof::{self as act, Shown},
+        proof::{self as act, Believed, Refused, Shown},
     },
     reward::PoolId,
     signed_note::Verifier,
@@ -70,18 +70,24 @@ pub(super) enum Prove {
 #[command(after_help = "\
 A proof file is a C2SP tlog-proof that brings its entry along; a file may hold several. The log's key \
 is the word `log_vkey` in the site's site.json: take it from someone you trust, not from whoever gave \
-you the proof. Give keys of witnesses too, and their cosignatures must hold; give the steward's, and the \
-entry must be signed by it.
+you the proof. Give keys of witnesses too, and their cosignatures must hold where they stand; give a \
+policy, and enough of its witnesses must have cosigned; give the steward's key, and it must have signed \
+the entry. Where the log's key was changed since, give the proof of that entry beside the one you check.
 
 Examples:
   almoner verify-proof gone.tlog-proof --vkey 'commons.example/ledger+d2770b31+AQOh…'
-  almoner verify-proof paid.tlog-proof --vkey \"$LOG_VKEY\" --vkey \"$STEWARD_VKEY\" --format json")]
+  almoner verify-proof paid.tlog-proof --policy witnesses.policy --format json
+  almoner verify-proof rotated.tlog-proof paid.tlog-proof --vkey \"$LOG_VKEY\" --vkey \"$STEWARD_VKEY\"")]
 pub struct Args {
-    /// The proof
-    file: PathBuf,
-    /// A key to believe: the log's, and any of witnesses and of who signs entries
-    #[arg(long, required = true)]
+    /// The proofs
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A key to believe: the log's, and any of witnesses and of who signs entries; may be given again
+    #[arg(long, required_unless_present = "policy")]
     vkey: Vec<String>,
+    /// Whom to believe, as a C2SP tlog-policy: logs, witnesses, and how many of them it takes
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 /// Runs `almoner ledger prove`.
@@ -131,11 +137,19 @@ fn deliver(
 
 /// Runs `almoner verify-proof`.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|e| Failure::new(Kind::Usage, format!("{}: {e}", args.file.display())))?;
+    let texts = args.files.iter().map(|file| {
+        let bytes = read(file)?;
+        let text = String::from_utf8(bytes).map_err(|_| proof_file::Error::Form("it is not text"))?;
+        Ok(text)
+    });
+    let text = texts.collect::<Result<String, Failure>>()?;
     let keys = args.vkey.iter().map(|vkey| Verifier::parse(vkey));
     let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|e| Failure::new(Kind::Usage, e))?;
-    let shown = act::verify(&text, &keys)?;
+    let policy = args.policy.as_ref().map(|file| {
+        let fault = |e| Failure::new(Kind::Invalid, format!("{}: {e}", file.display()));
+        Policy::parse(&read(file)?).map_err(fault)
+    });
+    let shown = act::verify(&text, &Believed { keys, policy: policy.transpose()? })?;
     let mut table = Table::new(["proof", "what it shows", ""]);
     for (at, one) in (1_u64..).zip(&shown) {
         for (name, value) in told(one) {
@@ -147,6 +161,11 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         other @ (Format::Table | Format::Json | Format::Csv) => other,
     };
     Ok(table.write(format, &shown, context.out)?)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let fault = |e| Failure::new(Kind::Usage, format!("{}: {e}", file.display()));
+    std::fs::read(file).map_err(fault)
 }
 
 /// Tells what a proof shows, name by name.
@@ -184,17 +203,19 @@ fn told(shown: &Shown) -> Vec<(String, String)> {
 
 impl From<proof_file::Error> for Failure {
     fn from(error: proof_file::Error) -> Self {
-        use proof_file::Error as E;
-        match error {
-            E::Form(_) | E::Extra | E::Entry(_) | E::Canonical(_) => {
-                Self::new(Kind::Integrity, error)
-                    .hint("a proof file is what `almoner ledger prove` wrote, every byte of it")
-            }
-            E::Unsigned | E::Other(_) | E::Log(_) | E::Record(_) | E::Opening(_) => {
-                Self::new(Kind::Integrity, error).hint(
-                    "nothing that this file says is proved: ask for another, and keep this one",
-                )
-            }
+        Self::new(Kind::Integrity, error)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Proof { .. } => Self::new(Kind::Integrity, refused).hint(
+                "nothing that this file says is proved: ask for another, and keep this one. A proof \
+                 file is what `almoner ledger prove` wrote, every byte of it",
+            ),
+            Refused::Unwitnessed { .. } => Self::new(Kind::Integrity, refused)
+                .hint("ask for a proof made after more of the witnesses have cosigned"),
         }
     }
 }

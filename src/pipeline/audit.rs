@@ -238,8 +238,8 @@ fn run(
 /// Proves that the newest entry is under the state that was audited; nothing where the book has gone on
 /// or cannot be believed, which the findings tell.
 fn head_proof(evidence: &Evidence, head: Option<(u64, Sha256)>) -> Option<PageProofs> {
-    let Evidence { ledger, origin, log, .. } = evidence;
-    let prover = Prover::new(ledger, origin, std::slice::from_ref(log)).ok()?;
+    let Evidence { ledger, origin, trust, .. } = evidence;
+    let prover = Prover::new(ledger, origin, std::slice::from_ref(trust.first_log_key())).ok()?;
     if head? != prover.head() {
         return None;
     }

@@ -13,9 +13,7 @@ use crate::{
     lake::{self, Lake},
     ledger::{
         self, Entry, EntryId, LogProof, ProofFile, Reader,
-        checkpoint,
         line::Lines,
-        proof,
         proof_file::{self, Claim},
         record::{self, Evidence, RecordTree},
         witnessed::first_covering,
@@ -23,13 +21,16 @@ use crate::{
     party::ContributorId,
     report::PageProofs,
     signed_note::Verifier,
-    site::Site,
+    site::{self, Site},
     store::{self, Store},
 };
 
 /// Why the book cannot answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The site failed.
+    #[error(transparent)]
+    Site(#[from] site::Error),
     /// The book cannot be believed or read.
     #[error("the book cannot be believed")]
     Reader(#[from] ledger::reader::Error),
@@ -147,9 +148,8 @@ impl Prover {
     /// Opens the book of a site.
     pub fn open(site: &Site) -> Result<Self, Error> {
         // The key that the log began with: the others follow from it.
-        let first = Verifier::parse(&site.about().log_vkey).map_err(checkpoint::Error::from);
-        let first = first.map_err(proof::Error::from).map_err(proof_file::Error::from)?;
-        Self::new(&site.ledger(), &site.about().origin, &[first])
+        let first = site.trust().first_log_key();
+        Self::new(&site.ledger(), &site.about().origin, std::slice::from_ref(first))
     }
 
     /// Opens a book, as the known keys vouch for it.

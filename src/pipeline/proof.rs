@@ -16,8 +16,9 @@ use crate::{
     digest::{CanonicalError, Sha256},
     instant::Instant,
     ledger::{
-        EntryId,
+        EntryId, Policy,
         proof_file::{self, Claim, ProofFile, Standing, Verdict},
+        trust,
     },
     party::ContributorId,
     reward::{
@@ -150,10 +151,60 @@ pub struct Shown {
     pub vouched: Vec<String>,
 }
 
-/// Checks a file of proofs with nothing but the keys to believe.
-pub fn verify(text: &str, known: &[Verifier]) -> Result<Vec<Shown>, proof_file::Error> {
-    let proofs = ProofFile::read(text)?;
-    proofs.iter().map(|proof| Ok(shown(proof, proof.verify(known)?))).collect()
+/// Whom to believe.
+#[derive(Debug, Clone, Default)]
+pub struct Believed {
+    /// Keys of logs, of witnesses, and of those who sign entries.
+    pub keys: Vec<Verifier>,
+    /// How many witnesses it takes, and which.
+    pub policy: Option<Policy>,
+}
+
+/// Why a file of proofs shows nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// A proof cannot be read or does not hold.
+    #[error("proof {at} of {of} is refused")]
+    Proof {
+        /// Which, from 1.
+        at: usize,
+        /// Of how many.
+        of: usize,
+        /// Why.
+        #[source]
+        source: proof_file::Error,
+    },
+    /// Too few witnesses of the policy cosigned the checkpoint.
+    #[error("proof {at} of {of} holds, but too few witnesses of the policy cosigned its checkpoint")]
+    Unwitnessed {
+        /// Which, from 1.
+        at: usize,
+        /// Of how many.
+        of: usize,
+    },
+}
+
+/// Checks a file of proofs with nothing but whom to believe. A log's key that took the place of a
+/// believed one is believed too, if the proof of the entry that says so is in the file.
+pub fn verify(text: &str, believed: &Believed) -> Result<Vec<Shown>, Refused> {
+    let proofs = ProofFile::read(text);
+    let proofs = proofs.map_err(|source| Refused::Proof { at: 1, of: 1, source })?;
+    let entries: Vec<_> = proofs.iter().map(|proof| proof.entry.clone()).collect();
+    let of = proofs.len();
+    let mut all = Vec::new();
+    for (at, proof) in (1..).zip(&proofs) {
+        let mut known = trust::believed(proof.origin(), &entries, &believed.keys);
+        known.extend(believed.policy.iter().flat_map(Policy::keys));
+        let verdict =
+            proof.verify(&known).map_err(|source| Refused::Proof { at, of, source })?;
+        if let Some(policy) = &believed.policy
+            && !policy.satisfied(&verdict.opened.vouched)
+        {
+            return Err(Refused::Unwitnessed { at, of });
+        }
+        all.push(shown(proof, verdict));
+    }
+    Ok(all)
 }
 
 fn shown(proof: &ProofFile, verdict: Verdict) -> Shown {
@@ -209,3 +260,6 @@ fn at(unix: u64) -> String {
     let instant = i64::try_from(unix).ok().and_then(|unix| Instant::from_unix(unix).ok());
     instant.map_or_else(|| unix.to_string(), |instant| instant.to_string())
 }
+
+#[cfg(test)]
+mod tests;

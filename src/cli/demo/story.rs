@@ -18,7 +18,9 @@ use crate::{
         audit, book,
         consent::{self, Source},
         ingest::{self, Ingested},
-        linkage, pass, proof, publish,
+        linkage, pass,
+        proof::{self, Believed},
+        publish,
         query::{self, Question},
         settle,
         spec::Spec,
@@ -335,7 +337,8 @@ impl Story {
     ) -> Result<u64, Failure> {
         let folder = self.around.join("proofs");
         std::fs::create_dir_all(&folder)?;
-        let known = [Verifier::parse(&site.about().log_vkey).map_err(bug)?];
+        let keys = vec![Verifier::parse(&site.about().log_vkey).map_err(bug)?];
+        let believed = Believed { keys, policy: None };
         let before = format!("{DATASET}@1");
         let after = format!("{DATASET}@{}", second.version.version);
         for (name, dataset, absent) in
@@ -343,7 +346,7 @@ impl Story {
         {
             let proof = book::prove_record(site, std::slice::from_ref(person), dataset, absent)?;
             let text = proof.text()?;
-            proof::verify(&text, &known)?;
+            proof::verify(&text, &believed)?;
             write(&folder.join(name), &text)?;
         }
         Ok(2)

@@ -11,7 +11,10 @@ use crate::{
     instant::{Date, Instant},
     money::Amount,
     party::{ContributorId, SponsorId},
-    pipeline::{Silent, book, consent, fund::tests as pools, ingest, proof},
+    pipeline::{
+        Silent, book, consent, fund::tests as pools, ingest,
+        proof::{self, Believed},
+    },
 };
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
@@ -202,8 +205,8 @@ fn an_event_is_paid_once_and_proved_and_the_book_names_nobody() {
     assert_eq!(body.get("count"), Some(&json!("<10")), "few people are counted in the open");
     assert_eq!(body.get("total"), None, "a total of one is one person's money");
     let text: String = proofs.iter().map(|proof| proof.text().unwrap()).collect();
-    let known = [clinic.site.log_verifier().clone()];
-    let shown = proof::verify(&text, &known).unwrap();
+    let keys = vec![clinic.site.log_verifier().clone()];
+    let shown = proof::verify(&text, &Believed { keys, policy: None }).unwrap();
     let paid = |shown: &proof::Shown| shown.line.as_ref().unwrap()["outcome"] == "paid";
     assert_eq!(shown.iter().filter(|shown| paid(shown)).count(), 1);
     assert!(prove(&clinic.site, &gd(), &[person("bea")]).unwrap().is_empty());
