@@ -365,7 +365,7 @@ fn explain(args: &PersonArgs, context: &mut Context<'_>) -> Result<(), Failure> 
 
 fn prove(args: &PersonArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let policy = pool_id(&args.policy)?;
-    super::proof::lines(context, &args.person, Some(&policy), None)
+    super::proof::lines(&context.site()?, &args.person, Some(&policy), None, context)
 }
 
 fn journal(args: &JournalArgs, context: &mut Context<'_>) -> Result<(), Failure> {

@@ -102,7 +102,7 @@ pub(super) fn prove(what: &Prove, site: &Site, context: &mut Context<'_>) -> Res
         }
         Prove::Lines { person, pool, out } => {
             let pool = pool.as_deref().map(pool_id).transpose()?;
-            return lines(context, person, pool.as_ref(), out.as_deref());
+            return lines(site, person, pool.as_ref(), out.as_deref(), context);
         }
     };
     deliver(context, out.as_deref(), &[proof])
@@ -110,13 +110,13 @@ pub(super) fn prove(what: &Prove, site: &Site, context: &mut Context<'_>) -> Res
 
 /// Proves the lines of a person.
 pub(super) fn lines(
-    context: &mut Context<'_>,
+    site: &Site,
     person: &str,
     of: Option<&PoolId>,
     out: Option<&Path>,
+    context: &mut Context<'_>,
 ) -> Result<(), Failure> {
-    let site = context.site()?;
-    let proofs = act::lines(&site, &linkage::ids(&site, person)?, of)?;
+    let proofs = act::lines(site, &linkage::ids(site, person)?, of)?;
     deliver(context, out, &proofs)
 }
 
@@ -137,12 +137,11 @@ fn deliver(
 
 /// Runs `almoner verify-proof`.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
-    let texts = args.files.iter().map(|file| {
-        let bytes = read(file)?;
-        let text = String::from_utf8(bytes).map_err(|_| proof_file::Error::Form("it is not text"))?;
-        Ok(text)
-    });
-    let text = texts.collect::<Result<String, Failure>>()?;
+    let mut text = String::new();
+    for file in &args.files {
+        let one = String::from_utf8(read(file)?);
+        text += &one.map_err(|_| proof_file::Error::Form("it is not text"))?;
+    }
     let keys = args.vkey.iter().map(|vkey| Verifier::parse(vkey));
     let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|e| Failure::new(Kind::Usage, e))?;
     let policy = args.policy.as_ref().map(|file| {
