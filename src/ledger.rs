@@ -35,7 +35,7 @@ pub use self::{
     schema::Schema,
     tree::Hash,
     trust::Trust,
-    verify::{Finding, Verified, verify_all},
+    verify::{Finding, Verified, verify_all, verify_book},
 };
 
 #[cfg(test)]

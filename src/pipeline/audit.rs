@@ -13,7 +13,7 @@ pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
     instant::Instant,
-    ledger::{Trust, Verified, verify_all},
+    ledger::{Trust, Verified, verify_book},
     report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint},
     reward::PoolId,
     site::{self, About, Keys, Site},
@@ -100,10 +100,10 @@ impl Files {
         Ok(self)
     }
 
-    /// Checks every file of the book against its entries and checkpoints.
+    /// Checks every file of the book against its entries and checkpoints, and each entry by itself.
     pub fn book(&self) -> Result<Verified, Error> {
         let Evidence { ledger, origin, trust, .. } = &self.evidence;
-        Ok(verify_all(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
+        Ok(verify_book(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
     }
 
     /// Hashes every object that any commit names.

@@ -5,8 +5,8 @@
 
 use super::{
     Form::{
-        self, Count, Day, Each, Either, Flag, Free, Hash, Instant, Money, Number, Object, OneOf, OrNull,
-        Text, Vkey,
+        self, Count, Day, Each, Either, Flag, Free, Hash, Instant, Money, Number, Object, OneOf,
+        OrNull, Text, Vkey,
     },
     Member, Schema,
 };
