@@ -59,6 +59,22 @@ const COUNTS: Form = Object(&[
     has("people", Number),
 ]);
 
+/// The tree of a version's records.
+const RECORDS: Form = Object(&[has("root", Hash), has("count", Number)]);
+
+/// What institutions have of a payout, together.
+const SHARED: Form = Object(&[has("total", Money), has("carried", Money), has("commitment", Hash)]);
+
+/// What a pool has of a match.
+const SHARE: Form = Object(&[has("pool", Text), has("amount", Money)]);
+
+/// A rate of exchange, whose it is and of which day.
+const RATE: Form =
+    Object(&[has("num", Number), has("den", Number), has("source", Text), has("date", Day)]);
+
+/// A policy's first day, and the day after its last.
+const TERM: Form = Object(&[has("from", Day), has("until", Day)]);
+
 /// A step of transfers with one partner.
 const TRANSFER: &[Member] = &[has("partner", Text), has("count", Count), has("root", Hash)];
 
@@ -150,7 +166,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("run_key", Hash),
                     has("k", Number),
                     has("tables", Each(&TABLE)),
-                    has("record", Object(&[has("root", Hash), has("count", Number)])),
+                    has("record", RECORDS),
                     has("consent_commit", Number),
                     has("counts", COUNTS),
                     has("inputs", Hash),
@@ -224,14 +240,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("unallocated", Money),
                     has("currency", Text),
                     has("input_digest", Hash),
-                    may(
-                        "institutions",
-                        Object(&[
-                            has("total", Money),
-                            has("carried", Money),
-                            has("commitment", Hash),
-                        ]),
-                    ),
+                    may("institutions", SHARED),
                 ]
             },
         ),
@@ -330,7 +339,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("fund", Text),
                     has("period", Text),
                     has("total", Money),
-                    has("shares", Each(&Object(&[has("pool", Text), has("amount", Money)]))),
+                    has("shares", Each(&SHARE)),
                     has("cap_ppm", OrNull(&Number)),
                     has("input_digest", Hash),
                 ]
@@ -348,15 +357,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("commitment", Hash),
                     may("total", Money),
                     may("control", Money),
-                    may(
-                        "rate",
-                        Object(&[
-                            has("num", Number),
-                            has("den", Number),
-                            has("source", Text),
-                            has("date", Day),
-                        ]),
-                    ),
+                    may("rate", RATE),
                 ]
             },
         ),
@@ -450,7 +451,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("policy", Text),
                     has("cover", OneOf(&["insurance", "incentive"])),
                     has("currency", Text),
-                    has("term", Object(&[has("from", Day), has("until", Day)])),
+                    has("term", TERM),
                     has("sum", Money),
                     has("purpose", Text),
                 ]
