@@ -26,8 +26,22 @@ const ROLE: Form = OneOf(&["log", "steward", "recovery"]);
 const FILE: Form = Object(&[has("name", Text), has("digest", Hash)]);
 
 /// The rules of a pool; pools of before rule sets had names spelt them out.
-const RULES: Form =
-    Either(&Object(&[has("name", Text), has("version", Number), has("digest", Hash)]), &Free);
+const RULES: Form = Either(&RULE_SET, &RULES_SPELT);
+
+const RULE_SET: Form = Object(&[has("name", Text), has("version", Number), has("digest", Hash)]);
+
+const RULES_SPELT: Form = Object(&[
+    has("method", Text),
+    has("currency", Text),
+    has("rounding", Text),
+    has("minimum", Money),
+    has("base_ppm", Number),
+    has("usage_ppm", Number),
+    has("institution_ppm", Number),
+    has("fee_bps", Number),
+    has("units_per_query", Number),
+    has("accrual_per_minor", Number),
+]);
 
 const TABLE: Form = Object(&[
     has("table", Text),
