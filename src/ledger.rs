@@ -5,10 +5,12 @@
 
 pub mod checkpoint;
 mod commit;
+mod edge;
 pub mod entry;
 mod kind;
 pub mod line;
 pub mod log;
+mod places;
 pub mod policy;
 pub mod proof;
 pub mod proof_file;
@@ -36,7 +38,7 @@ pub use self::{
     schema::Schema,
     tree::Hash,
     trust::Trust,
-    verify::{Finding, Verified, verify_all},
+    verify::{Finding, Verified, verify_all, verify_book},
 };
 
 #[cfg(test)]

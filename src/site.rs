@@ -197,8 +197,6 @@ impl Site {
         let mut site = Self { trust: about.trust()?, store, about, keys, keyring, log, now };
         site.follow()?;
         site.recover()?;
-        // A rotation may be among what was recovered.
-        site.follow()?;
         Ok(site)
     }
 
@@ -211,7 +209,7 @@ impl Site {
     }
 
     /// Puts the entry of each sequence's newest commit into the book where a crash kept it out.
-    fn recover(&self) -> Result<(), Error> {
+    fn recover(&mut self) -> Result<(), Error> {
         for (zone, prefix) in SEQUENCES {
             let store = match zone {
                 "vault" => self.vault(),
@@ -228,6 +226,7 @@ impl Site {
                 .and_then(Value::as_str)
                 .ok_or_else(|| fault("it names no entry".to_owned()))?;
             self.record(&Entry::parse(text.as_bytes())?)?;
+            self.follow()?;
         }
         Ok(())
     }
@@ -362,6 +361,7 @@ impl Site {
         entry: &Entry,
     ) -> Result<(), Error> {
         let name = format!("commit {number}");
+        self.is_current()?;
         let text = serde_json::to_vec_pretty(body)
             .map_err(|e| Error::Format { path: name.clone(), reason: e.to_string() })?;
         match sequence.commit(number, &Bytes::from(text))? {
@@ -372,11 +372,20 @@ impl Site {
 
     /// Puts an entry into the book, once, and publishes the checkpoint that holds it.
     pub fn record(&self, entry: &Entry) -> Result<(), Error> {
+        self.is_current()?;
         if !self.log.contains(&entry.id())? {
             let at = self.log.append(std::slice::from_ref(entry))?;
             tracing::info!(id = %entry.id(), index = ?at.first(), "entry recorded");
         }
         Ok(())
+    }
+
+    /// Refuses to go on under keys that another has changed meanwhile.
+    fn is_current(&self) -> Result<(), Error> {
+        match self.log.trust() {
+            Some(trust) if trust != self.trust => Err(log::Error::KeysChanged.into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Returns the number of entries in the book.

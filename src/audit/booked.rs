@@ -70,9 +70,7 @@ pub(super) fn book(evidence: &Evidence, audit: &mut Audit) -> Result<Option<Book
         let kind = entry.kind();
         match (kind, entry.check()) {
             (None, _) => audit.check(Check::Entry, &name, false, "its kind is unknown"),
-            (Some(_), Err(error)) => {
-                audit.check(Check::Entry, &name, false, &error.to_string())
-            }
+            (Some(_), Err(error)) => audit.check(Check::Entry, &name, false, &error.to_string()),
             (Some(_), Ok(())) => audit.check(Check::Entry, &name, true, ""),
         };
         let origin = entry.origin() == Some(evidence.origin.as_str());

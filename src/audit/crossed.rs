@@ -17,10 +17,7 @@ use super::{
 };
 use crate::{
     digest::Sha256,
-    ledger::{
-        Entry, Kind, Reader, Trust,
-        trust::Role,
-    },
+    ledger::{Entry, Kind, Reader, Trust, trust::Role},
     signed_note::Verifier,
     store::{self, Store},
 };

@@ -177,9 +177,13 @@ impl From<crate::site::Error> for Failure {
             E::Log(L::KeysChanged | L::Conflict) => (Kind::Conflict, Some("run the command again")),
             E::Log(L::Ended(_)) => (
                 Kind::Refused,
-                Some("`almoner init --continues` begins the log that follows, under another origin"),
+                Some(
+                    "`almoner init --continues` begins the log that follows, under another origin",
+                ),
             ),
-            E::Log(L::Keys(_)) => (Kind::Refused, Some("`almoner keys signers` shows who may sign")),
+            E::Log(L::Keys(_)) => {
+                (Kind::Refused, Some("`almoner keys signers` shows who may sign"))
+            }
             E::Log(L::NoSeed(_)) => {
                 (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
             }

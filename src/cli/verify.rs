@@ -60,6 +60,9 @@ fn book_problems(files: &Files, context: &mut Context<'_>) -> Result<Vec<Problem
         "book: {} entries, {} objects, {} checkpoints",
         seen.entries, seen.objects, seen.checkpoints
     )?;
+    if seen.unknown > 0 {
+        writeln!(context.err, "{} entries are of kinds that this version does not know", seen.unknown)?;
+    }
     let findings = seen.findings.into_iter();
     Ok(findings
         .map(|f| Problem { object: format!("ledger/{}", f.object), fault: f.reason })

@@ -45,11 +45,7 @@ impl Signing {
 
     /// Returns whom to believe after the entries about keys that are kept and the `fresh` ones;
     /// none while no entry has changed a key. The tiles of the log's first `size` entries are there.
-    pub(super) fn trust(
-        &self,
-        size: u64,
-        fresh: &[(u64, Entry)],
-    ) -> Result<Option<Trust>, Error> {
+    pub(super) fn trust(&self, size: u64, fresh: &[(u64, Entry)]) -> Result<Option<Trust>, Error> {
         let kept = kept::objects(&self.zone)?;
         if kept.is_empty() && fresh.is_empty() {
             return Ok(None);

@@ -8,11 +8,13 @@
     deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)
 )]
 
+mod entries;
 mod keys;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::entries::verify_book;
 use super::{
     checkpoint::Checkpoint,
     commit::Commit,
@@ -51,6 +53,8 @@ pub struct Verified {
     pub checkpoints: u64,
     /// Record trees that were read.
     pub records: u64,
+    /// Entries whose kind or version is not known here; [`verify_book`] counts them.
+    pub unknown: u64,
     /// Who may sign, and since when; none where the first entry is no genesis of a known key.
     pub trust: Option<Trust>,
     /// Commits that await the next opening of the log: a crash came between them and their

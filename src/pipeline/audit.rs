@@ -14,7 +14,7 @@ use crate::{
     audit::{self, Evidence, Secrets},
     digest::Sha256,
     instant::Instant,
-    ledger::{Trust, Verified, proof_file::Claim, verify_all},
+    ledger::{Trust, Verified, proof_file::Claim, verify_book},
     report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint, PageProofs},
     reward::PoolId,
     site::{self, About, Keys, Site},
@@ -101,10 +101,10 @@ impl Files {
         Ok(self)
     }
 
-    /// Checks every file of the book against its entries and checkpoints.
+    /// Checks every file of the book against its entries and checkpoints, and each entry by itself.
     pub fn book(&self) -> Result<Verified, Error> {
         let Evidence { ledger, origin, trust, .. } = &self.evidence;
-        Ok(verify_all(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
+        Ok(verify_book(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
     }
 
     /// Hashes every object that any commit names.

@@ -140,8 +140,10 @@ pub(super) fn revoke(
 }
 
 fn show(changed: &Changed, context: &mut Context<'_>) -> Result<(), Failure> {
-    let mut table = Table::new(["role", "key that went", "key that came", "entry", "seeds deleted"]);
-    let told = if changed.known { "known before; nothing changed".to_owned() } else { String::new() };
+    let mut table =
+        Table::new(["role", "key that went", "key that came", "entry", "seeds deleted"]);
+    let told =
+        if changed.known { "known before; nothing changed".to_owned() } else { String::new() };
     table.row([
         changed.role.to_owned(),
         changed.old.clone().unwrap_or_default(),
@@ -173,7 +175,9 @@ impl From<Error> for Failure {
             E::Reader(_) => Self::new(Kind::Integrity, error),
             E::Entry(_) => Self::new(Kind::Failed, error),
             E::Seed(_) | E::Note(_) | E::OtherRecovery(_) => Self::new(Kind::Invalid, error),
-            E::Reason | E::NoKey | E::NoCheckpoint(_) | E::NotEnded(_) | E::NoLedger(_) => Self::new(Kind::Usage, error),
+            E::Reason | E::NoKey | E::NoCheckpoint(_) | E::NotEnded(_) | E::NoLedger(_) => {
+                Self::new(Kind::Usage, error)
+            }
             E::NoRecovery | E::HasRecovery | E::OwnKey | E::Ended(_) => {
                 Self::new(Kind::Refused, error)
             }
