@@ -13,9 +13,10 @@ pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
     instant::Instant,
-    ledger::{Verified, verify_all},
+    ledger::{Reader, Verified, reader, verify_all},
     report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint},
     reward::PoolId,
+    signed_note::Verifier,
     site::{self, About, Keys, Site},
     store::{self, Store},
 };
@@ -107,6 +108,22 @@ impl Files {
     pub fn book(&self) -> Result<Verified, Error> {
         let Evidence { ledger, origin, log, .. } = &self.evidence;
         Ok(verify_all(ledger, origin, std::slice::from_ref(log))?)
+    }
+
+    /// Opens the book at the checkpoint that the world is shown.
+    pub fn shown(&self) -> Result<Reader, reader::Error> {
+        let Evidence { ledger, origin, log, .. } = &self.evidence;
+        Reader::open(ledger, origin, std::slice::from_ref(log))
+    }
+
+    /// Returns the key that vouches for checkpoints.
+    pub fn log_key(&self) -> &Verifier {
+        &self.evidence.log
+    }
+
+    /// Returns the zone of the book.
+    pub fn ledger(&self) -> &Store {
+        &self.evidence.ledger
     }
 
     /// Hashes every object that any commit names.
