@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{Context, Failure, Format, Kind, Table, pool::pool_id};
+use super::{Context, Failure, Format, Kind, Table, believe::Believe, pool::pool_id};
 use crate::{
-    ledger::{Policy, ProofFile, proof_file},
+    ledger::{ProofFile, Reader, proof_file},
     pipeline::{
         book, linkage,
-        proof::{self as act, Believed, Refused, Shown},
+        proof::{self as act, Refused, Shown},
     },
     reward::PoolId,
-    signed_note::Verifier,
     site::Site,
+    store::Store,
+    witness::Memory,
 };
 
 /// What to prove.
@@ -73,6 +74,7 @@ is the word `log_vkey` in the site's site.json: take it from someone you trust, 
 you the proof. Give keys of witnesses too, and their cosignatures must hold where they stand; give a \
 policy, and enough of its witnesses must have cosigned; give the steward's key, and it must have signed \
 the entry. Where the log's key was changed since, give the proof of that entry beside the one you check.
+With --remember nobody can show you another history of the log later.
 
 Examples:
   almoner verify-proof gone.tlog-proof --vkey 'commons.example/ledger+d2770b31+AQOh…'
@@ -82,12 +84,14 @@ pub struct Args {
     /// The proofs
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A key to believe: the log's, and any of witnesses and of who signs entries; may be given again
-    #[arg(long, required_unless_present = "policy")]
-    vkey: Vec<String>,
-    /// Whom to believe, as a C2SP tlog-policy: logs, witnesses, and how many of them it takes
+    #[command(flatten)]
+    believe: Believe,
+    /// Remember the checkpoints in this file, and demand that each fits what the file remembers
     #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    remember: Option<PathBuf>,
+    /// The log's public files, a folder or URL, to show that a checkpoint fits what is remembered
+    #[arg(long, value_name = "LEDGER", requires = "remember")]
+    ledger: Option<String>,
 }
 
 /// Runs `almoner ledger prove`.
@@ -139,16 +143,19 @@ fn deliver(
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     let mut text = String::new();
     for file in &args.files {
-        let one = String::from_utf8(read(file)?);
-        text += &one.map_err(|_| proof_file::Error::Form("it is not text"))?;
+        let fault = |e| Failure::new(Kind::Usage, format!("{}: {e}", file.display()));
+        text += &std::fs::read_to_string(file).map_err(fault)?;
     }
-    let keys = args.vkey.iter().map(|vkey| Verifier::parse(vkey));
-    let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|e| Failure::new(Kind::Usage, e))?;
-    let policy = args.policy.as_ref().map(|file| {
-        let fault = |e| Failure::new(Kind::Invalid, format!("{}: {e}", file.display()));
-        Policy::parse(&read(file)?).map_err(fault)
-    });
-    let shown = act::verify(&text, &Believed { keys, policy: policy.transpose()? })?;
+    let believed = args.believe.required()?;
+    let shown = act::verify(&text, &believed)?;
+    if let Some(file) = &args.remember {
+        let log = args.ledger.as_deref().map(Store::open).transpose()?;
+        for one in &shown {
+            let log = log.as_ref().map(|log| Reader::open(log, &one.origin, believed.keys()));
+            let (note, checkpoint) = &one.checkpoint;
+            Memory::of(file).see_note(note, checkpoint, log.transpose()?.as_ref())?;
+        }
+    }
     let mut table = Table::new(["proof", "what it shows", ""]);
     for (at, one) in (1_u64..).zip(&shown) {
         for (name, value) in told(one) {
@@ -160,11 +167,6 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         other @ (Format::Table | Format::Json | Format::Csv) => other,
     };
     Ok(table.write(format, &shown, context.out)?)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let fault = |e| Failure::new(Kind::Usage, format!("{}: {e}", file.display()));
-    std::fs::read(file).map_err(fault)
 }
 
 /// Tells what a proof shows, name by name.

@@ -14,9 +14,10 @@ use crate::{
     audit::{self, Evidence, Secrets},
     digest::Sha256,
     instant::Instant,
-    ledger::{Trust, Verified, proof_file::Claim, verify_book},
+    ledger::{Reader, Trust, Verified, proof_file::Claim, reader, verify_book},
     report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint, PageProofs},
     reward::PoolId,
+    signed_note::Verifier,
     site::{self, About, Keys, Site},
     store::{self, Store},
     vault::Keyring,
@@ -105,6 +106,21 @@ impl Files {
     pub fn book(&self) -> Result<Verified, Error> {
         let Evidence { ledger, origin, trust, .. } = &self.evidence;
         Ok(verify_book(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
+    }
+
+    /// Opens the book at the checkpoint that the world is shown.
+    pub fn shown(&self) -> Result<Reader, reader::Error> {
+        Reader::open(&self.evidence.ledger, &self.evidence.origin, std::slice::from_ref(self.log_key()))
+    }
+
+    /// Returns the key that the log began with: those that vouch for checkpoints follow from it.
+    pub fn log_key(&self) -> &Verifier {
+        self.evidence.trust.first_log_key()
+    }
+
+    /// Returns the zone of the book.
+    pub fn ledger(&self) -> &Store {
+        &self.evidence.ledger
     }
 
     /// Hashes every object that any commit names.

@@ -28,12 +28,12 @@ use crate::{
 /// Why the book cannot answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The site failed.
-    #[error(transparent)]
-    Site(#[from] site::Error),
     /// The book cannot be believed or read.
     #[error("the book cannot be believed")]
     Reader(#[from] ledger::reader::Error),
+    /// The site failed.
+    #[error(transparent)]
+    Site(#[from] site::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),

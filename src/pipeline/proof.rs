@@ -16,7 +16,8 @@ use crate::{
     digest::{CanonicalError, Sha256},
     instant::Instant,
     ledger::{
-        EntryId, Policy,
+        Checkpoint, EntryId,
+        policy::Believed,
         proof_file::{self, Claim, ProofFile, Standing, Verdict},
         trust,
     },
@@ -143,21 +144,15 @@ pub struct Shown {
     /// What the line says, where the proof is of a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<Value>,
+    /// The checkpoint: as it was signed, and what it says.
+    #[serde(skip)]
+    pub checkpoint: (String, Checkpoint),
     /// The number of entries of the signed log.
     pub log_size: u64,
     /// Its root.
     pub log_root: Sha256,
     /// Who signed that state of the log, and when, where they say so.
     pub vouched: Vec<String>,
-}
-
-/// Whom to believe.
-#[derive(Debug, Clone, Default)]
-pub struct Believed {
-    /// Keys of logs, of witnesses, and of those who sign entries.
-    pub keys: Vec<Verifier>,
-    /// How many witnesses it takes, and which.
-    pub policy: Option<Policy>,
 }
 
 /// Why a file of proofs shows nothing.
@@ -193,13 +188,9 @@ pub fn verify(text: &str, believed: &Believed) -> Result<Vec<Shown>, Refused> {
     let of = proofs.len();
     let mut all = Vec::new();
     for (at, proof) in (1..).zip(&proofs) {
-        let mut known = trust::believed(proof.origin(), &entries, &believed.keys);
-        known.extend(believed.policy.iter().flat_map(Policy::keys));
-        let verdict =
-            proof.verify(&known).map_err(|source| Refused::Proof { at, of, source })?;
-        if let Some(policy) = &believed.policy
-            && !policy.satisfied(&verdict.opened.vouched)
-        {
+        let known = trust::believed(proof.origin(), &entries, believed.keys());
+        let verdict = proof.verify(&known).map_err(|source| Refused::Proof { at, of, source })?;
+        if !believed.suffices(&verdict.opened.vouched) {
             return Err(Refused::Unwitnessed { at, of });
         }
         all.push(shown(proof, verdict));
@@ -243,6 +234,7 @@ fn shown(proof: &ProofFile, verdict: Verdict) -> Shown {
         token,
         people,
         line,
+        checkpoint: (proof.log.checkpoint.clone(), opened.checkpoint.clone()),
         log_size: opened.checkpoint.size,
         log_root: opened.checkpoint.root,
         vouched: vouched.collect(),

@@ -12,15 +12,14 @@ use crate::{
     consent::{Action, Event, Terms},
     credential::PassRequest,
     instant::Instant,
+    ledger::policy::Believed,
     linkage::{Counts, Quality},
     party::{ContributorId, InstitutionId, ResearcherId},
     pipeline::{
         audit, book,
         consent::{self, Source},
         ingest::{self, Ingested},
-        linkage, pass,
-        proof::{self, Believed},
-        publish,
+        linkage, pass, proof, publish,
         query::{self, Question},
         settle,
         spec::Spec,
@@ -338,7 +337,7 @@ impl Story {
         let folder = self.around.join("proofs");
         std::fs::create_dir_all(&folder)?;
         let keys = vec![Verifier::parse(&site.about().log_vkey).map_err(bug)?];
-        let believed = Believed { keys, policy: None };
+        let believed = Believed::new(keys, None);
         let before = format!("{DATASET}@1");
         let after = format!("{DATASET}@{}", second.version.version);
         for (name, dataset, absent) in

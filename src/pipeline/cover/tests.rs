@@ -9,11 +9,11 @@ use crate::{
     consent::{Action, Event, Terms},
     cover::{Outcome, enrolments},
     instant::{Date, Instant},
+    ledger::policy::Believed,
     money::Amount,
     party::{ContributorId, SponsorId},
     pipeline::{
-        Silent, book, consent, fund::tests as pools, ingest,
-        proof::{self, Believed},
+        Silent, book, consent, fund::tests as pools, ingest, proof,
     },
 };
 
@@ -206,7 +206,7 @@ fn an_event_is_paid_once_and_proved_and_the_book_names_nobody() {
     assert_eq!(body.get("total"), None, "a total of one is one person's money");
     let text: String = proofs.iter().map(|proof| proof.text().unwrap()).collect();
     let keys = vec![clinic.site.log_verifier().clone()];
-    let shown = proof::verify(&text, &Believed { keys, policy: None }).unwrap();
+    let shown = proof::verify(&text, &Believed::new(keys, None)).unwrap();
     let paid = |shown: &proof::Shown| shown.line.as_ref().unwrap()["outcome"] == "paid";
     assert_eq!(shown.iter().filter(|shown| paid(shown)).count(), 1);
     assert!(prove(&clinic.site, &gd(), &[person("bea")]).unwrap().is_empty());

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    ledger::policy::Policy,
+    ledger::Policy,
     pipeline::{
         fund::tests::terms,
         settle::{
@@ -48,7 +48,7 @@ fn text(proofs: &[ProofFile]) -> String {
 }
 
 fn believed(site: &Site) -> Believed {
-    Believed { keys: vec![site.log_verifier().clone()], policy: None }
+    Believed::new(vec![site.log_verifier().clone()], None)
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn what_a_person_was_paid_and_given_is_proved_to_who_has_the_logs_key_alone() {
         assert!(!one.entry_signed, "nobody said who signs entries");
     }
     let keys = vec![site.log_verifier().clone(), site.steward_verifier().clone()];
-    let signed = verify(&text(&proofs), &Believed { keys, policy: None }).unwrap();
+    let signed = verify(&text(&proofs), &Believed::new(keys, None)).unwrap();
     assert!(signed.iter().all(|one| one.entry_signed), "the steward signed both entries");
 }
 
@@ -127,7 +127,7 @@ fn a_policy_that_its_witnesses_have_not_met_refuses_a_proof_that_holds() {
     let log = site.log_verifier().vkey();
     let policy = |lines: &str| {
         let text = format!("log {log}\nwitness w1 {}\n{lines}\n", witness.verifier().vkey());
-        Believed { keys: Vec::new(), policy: Some(Policy::parse(text.as_bytes()).unwrap()) }
+        Believed::new(Vec::new(), Some(Policy::parse(text.as_bytes()).unwrap()))
     };
     assert!(verify(&proofs, &policy("quorum none")).is_ok(), "no witness need be asked");
     let refused = verify(&proofs, &policy("quorum w1"));
