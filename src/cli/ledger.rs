@@ -182,6 +182,7 @@ impl From<book::Error> for Failure {
         use book::Error as E;
         match error {
             E::Store(error) => error.into(),
+            E::Site(error) => error.into(),
             E::Lake(error) => error.into(),
             E::Reader(_) | E::Entry(_) | E::Record(_) | E::Log(_) | E::Refused(_) => {
                 Self::new(Kind::Integrity, error)

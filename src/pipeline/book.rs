@@ -15,7 +15,7 @@ use crate::{
     },
     party::ContributorId,
     signed_note::Verifier,
-    site::Site,
+    site::{self, Site},
     store,
 };
 
@@ -31,6 +31,9 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The site failed.
+    #[error(transparent)]
+    Site(#[from] site::Error),
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] lake::Error),
