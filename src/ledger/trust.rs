@@ -415,4 +415,4 @@ fn head(entry: &Entry, member: &str) -> Option<Head> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
