@@ -19,11 +19,14 @@ use super::{
     edge::Edge,
     entry::{Entry, EntryId},
     places::Places,
+    publish, reader,
+    signing::Signing,
     tile::{self, Row, Tile},
     tree::{Hash, leaf_hashes, root_of_hashes},
+    trust::{self, Role, Trust, kept},
 };
 use crate::{
-    signed_note::Signer,
+    signed_note::{Signer, Verifier},
     store::{Committed, Created, Sequence, Store},
 };
 
@@ -39,6 +42,19 @@ pub enum Error {
     /// Another writer was first, again and again.
     #[error("another writer appended at the same time")]
     Conflict,
+    /// The keys have changed since the log was opened: what was made may be signed by one that is
+    /// no longer in force.
+    #[error("the log's keys have changed since it was opened")]
+    KeysChanged,
+    /// An entry changes keys in a way that the keys it rests on do not allow.
+    #[error("the change of keys is none")]
+    Keys(#[from] trust::Error),
+    /// The log's key was revoked.
+    #[error("the log ended at size {0}: its key was revoked")]
+    Ended(u64),
+    /// A seed is missing.
+    #[error("there is no seed of `{0}`, which signs for this log")]
+    NoSeed(String),
     /// The log's files do not fit together.
     #[error("the log is broken: {0}")]
     Broken(String),
@@ -49,7 +65,7 @@ pub enum Error {
 pub struct Log {
     zone: Store,
     origin: String,
-    signer: Signer,
+    signing: Signing,
     state: Mutex<State>,
 }
 
@@ -59,6 +75,8 @@ struct State {
     /// The newest commit's number; 0 before the first.
     number: u64,
     edge: Edge,
+    /// Whom to believe; none while no entry has changed a key.
+    trust: Option<Trust>,
     /// Where each entry stands; read when first asked for.
     places: Option<Places>,
 }
@@ -78,12 +96,37 @@ impl Log {
         if vkey != format!("{}\n", signer.verifier().vkey()).as_bytes() {
             return Err(broken("`log.vkey` is another key than this log's"));
         }
-        if signer.verifier().name() != origin {
+        Self::open_with(zone, origin, vec![signer])
+    }
+
+    /// As `open`, where the log's key may have changed: of each key that signs now there is a seed.
+    pub fn open_with(zone: Store, origin: &str, signers: Vec<Signer>) -> Result<Self, Error> {
+        let vkey = zone.get("log.vkey")?;
+        let vkey = std::str::from_utf8(&vkey).ok().and_then(|vkey| vkey.strip_suffix('\n'));
+        let first = vkey.and_then(|vkey| Verifier::parse(vkey).ok());
+        let first = first.ok_or_else(|| broken("`log.vkey` is no key"))?;
+        if first.name() != origin {
             return Err(broken("a log's key bears the name of its origin"));
         }
-        let log = Self { zone, origin: origin.to_owned(), signer, state: Mutex::default() };
+        let signing = Signing::new(&zone, first, signers);
+        let log = Self { zone, origin: origin.to_owned(), signing, state: Mutex::default() };
         *log.state() = log.load()?;
         Ok(log)
+    }
+
+    /// Takes a seed that will sign once an entry has brought its key in.
+    pub fn hold(&mut self, signer: Signer) {
+        self.signing.hold(signer);
+    }
+
+    /// Returns whom to believe; none while no entry has changed a key.
+    pub fn trust(&self) -> Option<Trust> {
+        self.state().trust.clone()
+    }
+
+    /// Returns the key that the log began with.
+    pub fn first_key(&self) -> &Verifier {
+        self.signing.first()
     }
 
     /// Appends entries that are not there yet, durably, and publishes a signed checkpoint.
@@ -106,6 +149,8 @@ impl Log {
             let fresh = || placed.fresh.iter().copied();
             let entries: Vec<&str> = fresh().filter_map(|at| texts.get(at).copied()).collect();
             let added: Vec<Hash> = fresh().filter_map(|at| ids.get(at).copied()).collect();
+            let about_keys = kept::about_keys(first_index, &entries);
+            let trust = self.signing.after(state.trust.as_ref(), first_index, &about_keys)?;
             let mut edge = state.edge.clone();
             let objects = edge.grow(&entries, &added).map_err(|e| broken(e.to_string()))?;
             let number = state.number.saturating_add(1);
@@ -113,12 +158,19 @@ impl Log {
                 Commit { prev_size: first_index, size: edge.size, root: edge.root(), entries };
             match self.commits().commit(number, &commit.bytes())? {
                 Committed::Done => {
-                    self.publish(&objects, &edge)?;
-                    (state.number, state.edge) = (number, edge);
+                    self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
+                    (state.number, state.edge, state.trust) = (number, edge, trust);
                     state.places.get_or_insert_default().add(added, first_index);
                     return Ok(placed.indexes);
                 }
-                Committed::Conflict => *state = self.load()?,
+                Committed::Conflict => {
+                    let newer = self.load()?;
+                    let same = newer.trust == state.trust;
+                    *state = newer;
+                    if !same {
+                        return Err(Error::KeysChanged);
+                    }
+                }
             }
         }
         Err(Error::Conflict)
@@ -164,33 +216,30 @@ impl Log {
                 "commit {number} does not follow from the tiles before it"
             )));
         }
-        self.publish(&objects, &edge)?;
-        Ok(State { number, edge, places: None })
+        let about_keys = kept::about_keys(commit.prev_size, &commit.entries);
+        let trust = self.signing.trust(commit.prev_size, &about_keys)?;
+        self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
+        let first = || vec![self.signing.first().clone()];
+        let known = trust.as_ref().map_or_else(first, |trust| trust.all(Role::Log));
+        publish::mend(&self.zone, &self.origin, &known)?;
+        Ok(State { number, edge, trust, places: None })
     }
 
-    /// Writes what follows from a commit: bundles and tiles, then the checkpoint. All of it may be
-    /// there already, whole or in part.
-    fn publish(&self, objects: &[(Tile, Bytes)], edge: &Edge) -> Result<(), Error> {
+    /// Writes what follows from a commit: bundles, tiles and entries about keys, then the checkpoint.
+    /// All of it may be there already, whole or in part.
+    fn publish(
+        &self,
+        objects: &[(Tile, Bytes)],
+        about_keys: &[(u64, Entry)],
+        edge: &Edge,
+        trust: Option<&Trust>,
+    ) -> Result<(), Error> {
         self.zone.put_contents(objects.iter().map(|(tile, bytes)| (tile.path(), bytes.clone())))?;
-        let checkpoint =
-            Checkpoint { origin: self.origin.clone(), size: edge.size, root: edge.root() };
-        let note = checkpoint.sign(&self.signer).map_err(|e| broken(e.to_string()))?;
-        let note = Bytes::from(note);
-        self.zone.put_content(&format!("checkpoints/{}", edge.size), &note)?;
-        // The current checkpoint stays where it says the same, for it may bear witnesses' lines by
-        // now, and where it says more, by a writer who came after this one.
-        let known = std::slice::from_ref(self.signer.verifier());
-        let current = self.zone.find("checkpoint")?;
-        let stands = current
-            .and_then(|current| String::from_utf8(current.to_vec()).ok())
-            .and_then(|current| Checkpoint::open(&current, &self.origin, known).ok())
-            .is_some_and(|opened| {
-                opened.checkpoint == checkpoint || opened.checkpoint.size > checkpoint.size
-            });
-        if !stands {
-            self.zone.put("checkpoint", note)?;
-        }
-        Ok(())
+        kept::keep(&self.zone, about_keys)?;
+        let (size, root) = (edge.size, edge.root());
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root };
+        let signers = self.signing.signers(trust, size)?;
+        publish::sign(&self.zone, &checkpoint, &signers)
     }
 
     /// Reads the unfinished tiles of a tree of `size` leaves. Whoever calls it compares a root.
@@ -246,6 +295,15 @@ impl Log {
 
 fn decode(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, Error> {
     tile::decode_hashes(bytes, tile.width).map_err(|e| broken(format!("`{}`: {e}", tile.path())))
+}
+
+impl From<reader::Error> for Error {
+    fn from(error: reader::Error) -> Self {
+        match error {
+            reader::Error::Store(error) => Self::Store(error),
+            other => Self::Broken(other.to_string()),
+        }
+    }
 }
 
 fn broken(reason: impl Into<String>) -> Error {
