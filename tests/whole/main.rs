@@ -31,3 +31,4 @@ mod safe_harbor;
 mod search;
 mod story;
 mod transfers;
+mod witnesses;
