@@ -21,6 +21,7 @@ mod notes;
 mod parcel;
 mod people;
 mod perturbed;
+mod plain;
 mod quality;
 mod real_input;
 mod records;
