@@ -319,7 +319,7 @@ fn a_command_keeps_the_wrapping_key_instead_of_a_file() {
 }
 
 /// Runs `act` stopped after each number of writes, and after each stop asks `whole`, then runs it again.
-fn stopped(act: impl Fn(&Keyring) + Send, prepare: impl Fn(&Place), whole: impl Fn(&Place)) {
+fn stopped(act: impl Fn(&Keyring) + Send + Sync, prepare: impl Fn(&Place), whole: impl Fn(&Place)) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build().unwrap();
     let mut stops = 0;
     for writes in 0.. {

@@ -29,6 +29,7 @@ mod releases;
 mod rewards;
 mod risk;
 mod safe_harbor;
+mod sealed;
 mod search;
 mod story;
 mod transfers;
