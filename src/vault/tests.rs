@@ -390,6 +390,19 @@ fn a_dataset_s_rotation_stopped_at_any_write_loses_nothing() {
 }
 
 #[test]
+fn a_column_of_a_row_group_is_one_page_so_that_every_reader_opens_it() {
+    let plain = segment("d", 1, &rows(50_000), 16_667);
+    let metadata = parquet::file::metadata::ParquetMetaDataReader::new()
+        .with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Required)
+        .parse_and_finish(&plain)
+        .unwrap();
+    assert_eq!(metadata.num_row_groups(), 3, "50,000 rows are three groups of 20,000 or fewer");
+    let pages = metadata.offset_index().unwrap().iter().flatten();
+    assert!(pages.clone().all(|column| column.page_locations().len() == 1));
+    assert_eq!(pages.count(), 12);
+}
+
+#[test]
 fn a_sealed_segment_tells_nothing_in_the_open_but_its_key_s_name() {
     let key = cipher::random_key().unwrap();
     let name = KeyName::parse("lake/d@1/1").unwrap();
