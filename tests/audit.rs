@@ -18,12 +18,12 @@ use arrow::array::{AsArray as _, Int64Array, RecordBatch};
 use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use sha3::Digest as _;
 
-#[path = "whole/plain.rs"]
-mod plain;
 #[path = "whole/commons.rs"]
 mod commons;
 #[path = "whole/people.rs"]
 mod people;
+#[path = "whole/plain.rs"]
+mod plain;
 #[path = "audit/settlement.rs"]
 mod settlement;
 

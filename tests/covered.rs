@@ -15,10 +15,10 @@ use std::{
 use serde_json::Value;
 use sha3::Digest as _;
 
-#[path = "whole/plain.rs"]
-mod plain;
 #[path = "whole/commons.rs"]
 mod commons;
+#[path = "whole/plain.rs"]
+mod plain;
 
 use commons::{Commons, Said, files};
 

@@ -17,12 +17,12 @@ use arrow::array::AsArray as _;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-#[path = "whole/plain.rs"]
-mod plain;
 #[path = "whole/commons.rs"]
 mod commons;
 #[path = "whole/people.rs"]
 mod people;
+#[path = "whole/plain.rs"]
+mod plain;
 
 use commons::{Commons, Said};
 
@@ -60,7 +60,9 @@ fn settlement(commons: &Commons) -> Value {
 /// Returns who is paid by the settlement: (name, minor units), of people or of institutions.
 fn paid(commons: &Commons, lines: &Value, column: &str) -> Vec<(String, i64)> {
     let path = commons.path("site/vault").join(lines["path"].as_str().unwrap());
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(plain::read(path).unwrap())).unwrap();
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(plain::read(path).unwrap()))
+            .unwrap();
     let mut paid = Vec::new();
     for batch in reader.build().unwrap() {
         let batch = batch.unwrap();

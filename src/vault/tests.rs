@@ -184,6 +184,30 @@ fn a_wrapped_key_is_taken_under_its_own_name_alone() {
 }
 
 #[test]
+fn nobody_without_the_site_key_can_say_that_a_key_was_destroyed() {
+    let place = Place::sealed();
+    let plain = segment("d", 1, &rows(5), 2);
+    let path = path_of("d", &plain);
+    place.keyring().lake().put_content(&path, &plain).unwrap();
+    place.keyring().vault().put("a", Bytes::from_static(b"x")).unwrap();
+    let (record, object) = ("vault/keyring/lake/d@1/1.json", "vault/a");
+    let (living, older) = (place.store().get(record).unwrap(), place.store().get(object).unwrap());
+    place.store().put(record, Bytes::from_static(b"{\"key\":\"lake/d@1/1\"}")).unwrap();
+    let error = place.keyring().lake().get(&path).unwrap_err();
+    assert!(matches!(error, store::Error::Sealed { .. }), "a forged word was taken: {error}");
+    place.store().put(record, living.clone()).unwrap();
+    place.keyring().destroy_version("d", 1).unwrap();
+    place.store().put(record, living).unwrap();
+    let error = place.keyring().lake().get(&path).unwrap_err();
+    assert!(matches!(error, store::Error::Sealed { .. }), "an older record came back: {error}");
+    place.keyring().rotate_vault(&|_, _| {}).unwrap_err();
+    let error = place.keyring().vault().get("a").map(drop);
+    assert!(error.is_ok(), "a rotation that cannot be finished lost an object: {error:?}");
+    place.store().put(object, older).unwrap();
+    assert!(place.keyring().vault().get("a").is_ok(), "no rotation was finished");
+}
+
+#[test]
 fn after_a_rotation_no_key_opens_an_older_copy() {
     let place = Place::sealed();
     let keyring = place.keyring();
@@ -197,6 +221,11 @@ fn after_a_rotation_no_key_opens_an_older_copy() {
     assert_eq!(renewed.destroyed, [KeyName::Vault { epoch: 1 }]);
     assert_eq!(place.keyring().vault().get("a").unwrap(), "who is who");
     assert_eq!(place.keyring().lake().get(&path_of("d", &plain)).unwrap(), plain);
+    let older = backup.raw_vault().get("a").unwrap();
+    place.store().put("vault/a", older).unwrap();
+    let error = place.keyring().vault().get("a").unwrap_err();
+    assert!(matches!(error, store::Error::Sealed { .. }), "an older object came back: {error}");
+    keyring.vault().put("a", Bytes::from_static(b"who is who")).unwrap();
     let late = place.backup("backup-of-now");
     assert_eq!(late.vault().get("a").unwrap(), "who is who", "the new keys open nothing");
     let old = Keyring::new(
@@ -337,9 +366,9 @@ fn stopped(act: impl Fn(&Keyring) + Send + Sync, prepare: impl Fn(&Place), whole
         pool.install(|| act(&place.keyring()));
         whole(&place);
         let left: Vec<_> = place.keyring().list().unwrap();
-        let alive = left.iter().filter(|(name, under)| {
-            matches!(name, KeyName::Vault { .. }) && under.is_some()
-        });
+        let alive = left
+            .iter()
+            .filter(|(name, under)| matches!(name, KeyName::Vault { .. }) && under.is_some());
         assert_eq!(alive.count(), 1, "an older key outlived the rotation that was run again");
     }
     assert!(stops > 3, "only {stops} stops were tried");
@@ -422,7 +451,10 @@ fn a_sealed_segment_tells_nothing_in_the_open_but_its_key_s_name() {
         bent[at] ^= 4;
         let opened = segments::decrypt(&bent, &key);
         // What stands before a page and what an index says is not needed to open: no harm, no change.
-        assert!(opened.is_none() || opened == segments::decrypt(&sealed, &key), "byte {at} changed");
+        assert!(
+            opened.is_none() || opened == segments::decrypt(&sealed, &key),
+            "byte {at} changed"
+        );
     }
 }
 

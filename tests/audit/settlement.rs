@@ -149,7 +149,8 @@ fn withdrawn(commons: &Commons) -> Vec<String> {
     let vault = commons.path("site/vault");
     let mut people = Vec::new();
     for file in files(&vault.join("consent/commits")) {
-        let commit: serde_json::Value = serde_json::from_slice(&plain::read(&file).unwrap()).unwrap();
+        let commit: serde_json::Value =
+            serde_json::from_slice(&plain::read(&file).unwrap()).unwrap();
         let path = commit["contributors"]["path"].as_str();
         if let Some(path) = path.filter(|_| commit["withdrawals"] != 0) {
             let keys = read(&vault.join(path));

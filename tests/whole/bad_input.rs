@@ -14,8 +14,8 @@ use std::{
     time::Duration,
 };
 
-use super::plain;
 use super::commons::{Commons, Said, files};
+use super::plain;
 
 const SCHEMA: &str = r#"table = "visits"
 

@@ -4,9 +4,8 @@
 use std::{fs, path::Path};
 
 use super::{
-    plain,
     commons::{Commons, Said},
-    people,
+    people, plain,
     search::{Hay, Needle, hay, search},
 };
 

@@ -5,8 +5,8 @@ use std::{fmt::Write as _, fs, path::Path};
 use serde_json::{Value, json};
 
 use super::{
-    plain,
     commons::{Commons, files},
+    plain,
     real_input::data,
 };
 
@@ -233,8 +233,11 @@ fn three_forms(commons: &Commons) {
         (from..to).map(|at| patient("west", at).to_string() + "\n").collect()
     };
     plain::write(west.join("p1.ndjson"), lines(0, 15)).unwrap();
-    plain::write(west.join("p2.ndjson.zst"), zstd::encode_all(lines(15, 30).as_bytes(), 1).unwrap())
-        .unwrap();
+    plain::write(
+        west.join("p2.ndjson.zst"),
+        zstd::encode_all(lines(15, 30).as_bytes(), 1).unwrap(),
+    )
+    .unwrap();
     plain::write(west.join("e.ndjson"), "{\"resourceType\": \"Encounter\", \"id\": \"e1\"}\n")
         .unwrap();
     let output = json!([{"type": "Patient", "url": "p1.ndjson"}, {"type": "Encounter", "url": "e.ndjson"},

@@ -13,9 +13,8 @@ use std::{
 };
 
 use super::{
-    plain,
     commons::{Commons, files},
-    people,
+    people, plain,
 };
 
 /// How many times a running command is killed, for each of the two acts.

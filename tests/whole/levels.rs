@@ -10,10 +10,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{
-    plain,
     commons::{Commons, files},
     kill::{copy, kill_and_run_again},
-    people,
+    people, plain,
 };
 
 /// The least number of people that any knowledge may find here.

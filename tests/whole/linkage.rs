@@ -11,8 +11,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    plain,
     commons::{Commons, Said, files},
+    plain,
     real_input::data,
     search::{Hay, Needle, columns, hay, search},
 };

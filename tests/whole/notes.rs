@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::Value;
 
 use super::{
-    plain,
     commons::Commons,
+    plain,
     real_input::{released, run},
 };
 
@@ -30,8 +30,9 @@ fn a_released_note_holds_none_of_its_persons_identifiers() {
     assert!(texts.contains("metformin 500 mg"), "the medicine went as well");
     let shown = words(&texts);
     let lists = fs::read_dir("src/deid/scrub/words").unwrap();
-    let listed: BTreeSet<String> =
-        lists.flat_map(|list| words(&plain::read_to_string(list.unwrap().path()).unwrap())).collect();
+    let listed: BTreeSet<String> = lists
+        .flat_map(|list| words(&plain::read_to_string(list.unwrap().path()).unwrap()))
+        .collect();
     let mut rows = csv::Reader::from_path(input.join("patients.csv")).unwrap();
     let headers = rows.headers().unwrap().clone();
     let mut looked_for = 0;
@@ -84,8 +85,11 @@ fn the_scrubber_is_measured_by_a_command_and_refused_below_a_bound() {
     assert!(said.err.contains("line 1") && !said.err.contains("Zaphod"), "{}", said.err);
 
     // A word that is on no list passes where it is marked nowhere, and one that is stays where it must go.
-    plain::write(&bad, "{\"text\":\"pain\",\"spans\":[{\"start\":0,\"end\":4,\"class\":\"name\"}]}\n")
-        .unwrap();
+    plain::write(
+        &bad,
+        "{\"text\":\"pain\",\"spans\":[{\"start\":0,\"end\":4,\"class\":\"name\"}]}\n",
+    )
+    .unwrap();
     let said = commons.run(&["deid", "recall", bad.to_str().unwrap(), "--at-least", "0.5"]);
     assert_eq!(said.code, Some(4), "what is missed is taken for found: {}", said.err);
 }

@@ -9,8 +9,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::plain;
 use super::commons::{Commons, Said, files};
+use super::plain;
 
 const RULES: &str = r#"
 [[rule]]

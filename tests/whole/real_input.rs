@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    plain,
     commons::{Commons, Said, files},
+    plain,
     search::{Needle, columns, hay, search, search_numbers},
 };
 

@@ -13,8 +13,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use super::{
-    plain,
     commons::{Commons, files},
+    plain,
     real_input::data,
 };
 

@@ -1,12 +1,10 @@
 //! The risk of a version, and an expert's signed word on it: measured, signed once, checked by anyone,
 //! audited.
 
-use std::fs;
 
 use super::{
-    plain,
     commons::{Commons, files},
-    people,
+    people, plain,
 };
 
 fn json(commons: &Commons, args: &[&str]) -> serde_json::Value {

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    plain,
     commons::{Commons, files},
+    plain,
     real_input::{Table, consented, data, ingest, keep, newest, released, released_rows},
     search::{Needle, hay, search},
 };
@@ -240,7 +240,8 @@ fn copy_folder(from: &Path, to: &Path) {
 fn refused(commons: &Commons, column: &str, cells: impl Fn(usize) -> String) -> (i32, String) {
     let name = column.split('"').nth(1).unwrap();
     let rows = (0..60).map(|row| format!("p{row},{}\n", cells(row)));
-    plain::write(commons.path("t.csv"), format!("Id,{name}\n{}", rows.collect::<String>())).unwrap();
+    plain::write(commons.path("t.csv"), format!("Id,{name}\n{}", rows.collect::<String>()))
+        .unwrap();
     let schema = format!(
         "table = \"t\"\n[[column]]\nname = \"Id\"\ntype = \"string\"\nrole = \"person\"\n\
          [[column]]\nname = {column}\n"

@@ -79,7 +79,10 @@ fn keys_are_listed_rotated_and_destroyed_and_all_that_can_be_read_is_clean() {
     let said = commons.run(&["dataset", "export", "diabetes@1", "--out", "/nowhere"]);
     assert_eq!(said.code, Some(8), "{}", said.err);
     let told = is_clean(&commons);
-    assert!(told.contains("cannot be read any more"), "the audit hides what it did not see: {told}");
+    assert!(
+        told.contains("cannot be read any more"),
+        "the audit hides what it did not see: {told}"
+    );
 
     // The same delivery again is the same version, of which nobody has a key any more.
     let ingest = people::ingest(&commons);

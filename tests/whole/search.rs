@@ -12,8 +12,8 @@ use arrow::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::plain;
 use super::commons::files;
+use super::plain;
 
 /// The zones that researchers or everyone may read.
 pub(crate) const OPEN_ZONES: [&str; 3] = ["lake", "ledger", "public"];
@@ -69,7 +69,9 @@ pub(crate) fn hay(site: &Path) -> Vec<Hay> {
 
 /// Decodes a Parquet file: one text a column, one line a cell, and the key-value metadata.
 pub(crate) fn columns(place: &str, file: &Path) -> Vec<Hay> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(plain::read(file).unwrap())).unwrap();
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(plain::read(file).unwrap()))
+            .unwrap();
     let metadata = format!("{:?}", reader.metadata().file_metadata().key_value_metadata());
     let reader = reader.build().unwrap();
     let schema = reader.schema();

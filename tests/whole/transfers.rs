@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
-    plain,
     commons::{Commons, Said, files},
     kill::{Dice, copy, seed},
+    plain,
 };
 
 const PATIENTS: usize = 6;
