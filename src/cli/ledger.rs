@@ -203,7 +203,6 @@ impl From<book::Error> for Failure {
         match error {
             E::Site(error) => error.into(),
             E::Store(error) => error.into(),
-            E::Site(error) => error.into(),
             E::Lake(error) => error.into(),
             E::Reader(_) | E::Entry(_) | E::Record(_) | E::Log(_) | E::Refused(_) => {
                 Self::new(Kind::Integrity, error)

@@ -34,9 +34,6 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The site failed.
-    #[error(transparent)]
-    Site(#[from] site::Error),
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] lake::Error),

@@ -20,7 +20,7 @@ const DAY: &str = "2026-10-01";
 
 /// A site with an open pool, and the file of its recovery key.
 fn begun(folder: &tempfile::TempDir) -> (Site, PathBuf) {
-    let mut site = site(folder, DAY);
+    let mut site = open_site(folder, DAY);
     let _done = open_pool(&site, terms()).unwrap();
     let file = folder.path().join("recovery.seed");
     let changed = recovery(&mut site, &file, None, "offline").unwrap();
