@@ -105,9 +105,7 @@ pub(in crate::ledger) fn about_keys<'a, T: AsRef<[u8]> + 'a>(
     let about = (first..).zip(texts).filter_map(|(index, text)| {
         let bytes = text.as_ref();
         // No entry has two signatures but these; parsing all would cost more than hashing them.
-        if keyid.find_iter(bytes).nth(1).is_none() {
-            return None;
-        }
+        keyid.find_iter(bytes).nth(1)?;
         let entry = Entry::parse(bytes).ok()?;
         let kinds = [Some(Kind::KeyRotated), Some(Kind::KeyRevoked)];
         kinds.contains(&entry.kind()).then_some((index, entry))

@@ -40,7 +40,12 @@ pub(in crate::ledger) fn genesis() -> Entry {
     signed(Kind::LogGenesis, &body, &[&steward()])
 }
 
-pub(in crate::ledger) fn rotated(role: Role, old: Option<&Signer>, new: &Signer, by: &[&Signer]) -> Entry {
+pub(in crate::ledger) fn rotated(
+    role: Role,
+    old: Option<&Signer>,
+    new: &Signer,
+    by: &[&Signer],
+) -> Entry {
     let body = json!({
         "commit": 1, "role": role.as_str(), "old_vkey": old.map(|key| key.verifier().vkey()),
         "new_vkey": new.verifier().vkey(), "reason": "a year is over",
@@ -48,7 +53,12 @@ pub(in crate::ledger) fn rotated(role: Role, old: Option<&Signer>, new: &Signer,
     signed(Kind::KeyRotated, body.as_object().unwrap(), by)
 }
 
-pub(in crate::ledger) fn revoked(role: Role, old: &Signer, new: Option<&Signer>, by: &[&Signer]) -> Entry {
+pub(in crate::ledger) fn revoked(
+    role: Role,
+    old: &Signer,
+    new: Option<&Signer>,
+    by: &[&Signer],
+) -> Entry {
     let head = json!({"origin": ORIGIN, "size": 4, "root": Hash::of(b"").to_string()});
     let body = json!({
         "commit": 2, "role": role.as_str(), "old_vkey": old.verifier().vkey(),
