@@ -67,11 +67,7 @@ impl Check<'_> {
     }
 
     /// Reads the policies, each with where its entry stands among the leaves.
-    fn policies(
-        &mut self,
-        newest: &Checkpoint,
-        tree: &Tree,
-    ) -> Result<Vec<Stood>, store::Error> {
+    fn policies(&mut self, newest: &Checkpoint, tree: &Tree) -> Result<Vec<Stood>, store::Error> {
         let mut stood = Vec::new();
         let mut text = None;
         for (object, read) in witnessed::policies(self.zone)? {
