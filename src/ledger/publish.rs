@@ -27,13 +27,14 @@ use crate::{
 pub(super) fn sign(
     zone: &Store,
     checkpoint: &Checkpoint,
-    signer: &Signer,
+    signers: &[&Signer],
 ) -> Result<(), log::Error> {
-    let note = checkpoint.sign(signer).map_err(|e| log::Error::Broken(e.to_string()))?;
+    let note = checkpoint.sign_all(signers).map_err(|e| log::Error::Broken(e.to_string()))?;
     zone.put_content(&format!("checkpoints/{}", checkpoint.size), &Bytes::from(note.clone()))?;
     let asks = witnessed::policy(zone)?.is_some_and(|(_, _, policy)| policy.asks());
     if !asks {
-        show(zone, &checkpoint.origin, std::slice::from_ref(signer.verifier()), &note)?;
+        let known: Vec<Verifier> = signers.iter().map(|signer| signer.verifier().clone()).collect();
+        show(zone, &checkpoint.origin, &known, &note)?;
     }
     Ok(())
 }

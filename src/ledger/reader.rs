@@ -22,9 +22,10 @@ use super::{
     proof::LogProof,
     tile::{self, Row, Tile},
     tree::{self, Hash, Nodes, leaf_hash, root_of_hashes},
+    trust::kept,
 };
 use crate::{
-    signed_note::{Verifier, Vouched},
+    signed_note::{self, Verifier, Vouched},
     store::{self, Store},
 };
 
@@ -406,6 +407,12 @@ pub(super) fn read_checkpoint(
     let bytes = zone.find(object)?.ok_or_else(|| Error::Missing { object: object.to_owned() })?;
     let fault = |source| Error::Checkpoint { object: object.to_owned(), source };
     let note = String::from_utf8(bytes.to_vec()).map_err(|_| fault(checkpoint::Error::Form))?;
-    let opened = Checkpoint::open(&note, origin, known).map_err(fault)?;
-    Ok((note, opened))
+    let opened = match Checkpoint::open(&note, origin, known) {
+        // A known key may have signed another one in: the log's key of today follows from it.
+        Err(checkpoint::Error::NotByLog | checkpoint::Error::Note(signed_note::Error::Unsigned)) => {
+            Checkpoint::open(&note, origin, &kept::followed(zone, origin, known)?)
+        }
+        opened => opened,
+    };
+    Ok((note, opened.map_err(fault)?))
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::ledger::{Verified, verify_all};
+pub use crate::ledger::{Verified, verify_book};
 use crate::{
     consent::{self, Register},
     digest::{Sha256, hex},
@@ -286,5 +286,5 @@ pub fn short(id: &Sha256) -> String {
 /// Reads every object of the book and names each that is not what its signed checkpoint says.
 pub fn verify(site: &Site) -> Result<Verified, Error> {
     let known = [site.log_verifier().clone()];
-    Ok(verify_all(&site.ledger(), &site.about().origin, &known)?)
+    Ok(verify_book(&site.ledger(), &site.about().origin, &known)?)
 }

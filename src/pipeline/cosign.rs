@@ -198,7 +198,7 @@ fn policy(site: &Site) -> Result<Policy, Error> {
 
 /// The book at its newest signed checkpoint, shown or not.
 fn signed(site: &Site) -> Result<Reader, Error> {
-    let known = std::slice::from_ref(site.log_verifier());
+    let known = &site.log_verifiers();
     let size = site.book_size()?;
     Ok(Reader::open_size(&site.ledger(), &site.about().origin, known, size)?)
 }
@@ -210,7 +210,7 @@ fn from(reader: &Reader, old: u64) -> Result<Request, Error> {
 
 fn take(site: &Site, policy: &Policy, lines: &[Signature]) -> Result<Vec<Line>, Error> {
     let (zone, origin) = (site.ledger(), &site.about().origin);
-    let logs = std::slice::from_ref(site.log_verifier());
+    let logs = &site.log_verifiers();
     let sizes = publish::unshown(&zone, origin, logs)?;
     let mut told = Vec::new();
     for line in lines {
@@ -227,6 +227,6 @@ fn take(site: &Site, policy: &Policy, lines: &[Signature]) -> Result<Vec<Line>, 
 }
 
 fn raise(site: &Site) -> Result<Option<u64>, Error> {
-    let logs = std::slice::from_ref(site.log_verifier());
+    let logs = &site.log_verifiers();
     Ok(publish::raise(&site.ledger(), &site.about().origin, logs)?)
 }

@@ -69,7 +69,7 @@ pub fn show(site: &Site) -> Result<Option<Stands>, Error> {
 pub fn set(site: &Site, file: &[u8]) -> Result<Stands, Error> {
     let text = std::str::from_utf8(file).map_err(|_| Error::Encoding)?;
     let policy = Policy::parse(file)?;
-    let own = site.log_verifier();
+    let own = site.keys().log().verifier();
     if !policy.logs().is_empty() && !policy.logs().iter().any(|log| log.key == *own) {
         return Err(Error::OtherLog(own.vkey()));
     }
@@ -106,7 +106,7 @@ fn stands(
     adopted: witnessed::Adopted,
     known: bool,
 ) -> Result<Stands, Error> {
-    let logs = std::slice::from_ref(site.log_verifier());
+    let logs = &site.log_verifiers();
     Ok(Stands {
         number,
         digest: adopted.digest,
