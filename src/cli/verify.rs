@@ -77,7 +77,11 @@ fn book_problems(files: &Files, context: &mut Context<'_>) -> Result<Vec<Problem
     if let (Some(signed), Some(shown)) = (&seen.checkpoint, &seen.shown)
         && shown.size < signed.size
     {
-        writeln!(context.err, "shown to the world: {} entries; the rest awaits witnesses", shown.size)?;
+        writeln!(
+            context.err,
+            "shown to the world: {} entries; the rest awaits witnesses",
+            shown.size
+        )?;
     }
     let findings = seen.findings.into_iter();
     Ok(findings
