@@ -19,7 +19,7 @@ use crate::{
         log::{self, Log},
     },
     signed_note::Verifier,
-    store::{self, Committed, Sequence, Store},
+    store::{self, Committed, Created, Races, Sequence, Store, Unfit},
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
@@ -40,6 +40,9 @@ const SEQUENCES: [(&str, &str); 14] = [
     ("lake", "commits"),
 ];
 
+/// How hard a foreign store is probed before a site is made there; `almoner doctor` probes harder.
+const PROBE: Races = Races { rounds: 4, writers: 12 };
+
 /// What is wrong with a site.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -58,6 +61,9 @@ pub enum Error {
     /// There is one already.
     #[error("there is a site at `{0}` already")]
     Exists(String),
+    /// The store does not keep what a site rests on.
+    #[error("no site can be kept in this store")]
+    Unfit(#[from] Unfit),
     /// The key folder is missing, open to others, or holds other keys than the site's.
     #[error("the key folder `{}`: {reason}", folder.display())]
     Keys {
@@ -111,6 +117,9 @@ impl Site {
         if store.find("site.json")?.is_some() {
             return Err(Error::Exists(address.to_owned()));
         }
+        if store.is_foreign() {
+            store.probe(PROBE, &|| ())?;
+        }
         let keys = Keys::create(keys, origin)?;
         let log = Log::create(store.zone("ledger"), origin, keys.log().clone())?;
         let about = About {
@@ -134,8 +143,12 @@ impl Site {
         }
         let text = serde_json::to_vec_pretty(&site.about)
             .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })?;
-        let _: store::Created = site.store.create("site.json", Bytes::from(text))?;
-        Ok(site)
+        match site.store.create("site.json", Bytes::from(text.clone()))? {
+            Created::New => Ok(site),
+            // This call's own, whose answer was lost, or that of another who made it meanwhile.
+            Created::Exists if site.store.get("site.json")? == text => Ok(site),
+            Created::Exists => Err(Error::Exists(address.to_owned())),
+        }
     }
 
     /// Opens a site and brings the book up to what was committed before a crash.

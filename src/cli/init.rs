@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Failure, Kind, Table, address, instant};
+use super::{Context, Failure, Kind, Table, address, instant, refuse_network};
 use crate::site::{self, Site};
 
 /// Make a site: zones, keys, genesis entry
@@ -28,6 +28,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     if args.origin.contains([' ', '+', '\n']) || args.origin.is_empty() {
         return Err(Failure::new(Kind::Usage, "an origin holds no space and no plus sign"));
     }
+    refuse_network(&global, &place)?;
     let now = instant(&global)?;
     let (site, made) = match Site::init(&place, &keys, &args.origin, now) {
         Ok(site) => (site, true),
