@@ -1,16 +1,13 @@
-//! Names of objects: what a path may be, the same on every store.
+//! Names of objects: what a path may be.
 //!
 //! Comes in: a path such as `lake/commits/000000000001.json`. Goes out: nothing, or what is wrong.
-//! Never: a path that leaves its store, or that two stores read as two objects.
+//! Never: a path that leaves its store, or two paths of one object.
 
 use super::{Error, Result};
 
 /// Checks a path: names that are not empty, `.` or `..`, with one `/` between them.
 pub(super) fn check(path: &str) -> Result<()> {
-    let is_name = |name: &str| {
-        !matches!(name, "" | "." | "..") && !name.contains(|c: char| c.is_control() || c == '\\')
-    };
-    if path.split('/').all(is_name) {
+    if path.split('/').all(|name| !matches!(name, "" | "." | "..")) {
         return Ok(());
     }
     Err(Error::Name { path: path.escape_debug().to_string() })
@@ -25,7 +22,7 @@ mod tests {
         for path in ["a", "a/b c", "ledger/tile/0/x001/067", "ü/~/[x]%20#?.json", "..a/.b"] {
             assert!(check(path).is_ok(), "`{path}` is a name like any other");
         }
-        for path in ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\\b", "a\nb", "a\0"] {
+        for path in ["", "/a", "a/", "a//b", "..", "a/../b", "./a"] {
             assert!(check(path).is_err(), "`{path:?}` could lead elsewhere");
         }
     }

