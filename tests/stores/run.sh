@@ -107,12 +107,9 @@ seaweed_ports() {
 {"identities": [{"name": "test", "credentials": [{"accessKey": "test", "secretKey": "testtest"}],
                  "actions": ["Admin", "Read", "Write", "List", "Tagging"]}]}
 JSON
-    {
-        s3=$(free_port)
-        echo "s3=$s3"
-        # Each part's gRPC port lies 10,000 above its own.
-        for name in master volume filer; do echo "$name=$((10000 + RANDOM % 20000))"; done
-    } >"$work/ports"
+    # Each part's gRPC port lies 10,000 above its own, and all lie below those the system gives away.
+    local first=$((11000 + RANDOM % 10000)) name
+    for name in s3 master volume filer; do echo "$name=$((first++))"; done >"$work/ports"
 }
 
 start_seaweed() {
@@ -121,7 +118,7 @@ start_seaweed() {
     mkdir -p "$work/seaweed"
     "$venv/bin/weed" server -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir="$work/seaweed" \
         -master.port="$master" -volume.port="$volume" -filer -filer.port="$filer" \
-        -s3 -s3.port="$s3" -s3.config="$work/s3.json" -volume.max=20 \
+        -s3 -s3.port="$s3" -s3.port.iceberg=0 -s3.port.lance=0 -s3.config="$work/s3.json" -volume.max=20 \
         -master.volumeSizeLimitMB=256 -master.telemetry=false >>"$work/weed.log" 2>&1 &
     echo $! >"$work/weed.pid"
     await_port "$s3"

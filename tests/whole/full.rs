@@ -81,7 +81,8 @@ impl Failing<'_> {
     /// Lets each call fail in turn.
     fn every(&self, fault: (&str, &str, bool)) {
         let name = fault.0.rsplit('/').next().unwrap();
-        let what = format!("full/{}-{name}-{}", self.arguments[0], if fault.2 { "on" } else { "once" });
+        let what =
+            format!("full/{}-{name}-{}", self.arguments[0], if fault.2 { "on" } else { "once" });
         let (calls, said) = self.once(&Commons::new(&what), fault, 0);
         assert_eq!(said.code, Some(0), "libfiu alone makes it fail: {}", said.err);
         assert!(calls > 0, "libfiu sees no {name}");
@@ -104,7 +105,13 @@ impl Failing<'_> {
                         assert!(!said.err.contains("bug:"), "{story}: {}", said.err);
                         failures.fetch_add(usize::from(said.code != Some(0)), Ordering::Relaxed);
                         let again = copied.run(self.arguments);
-                        assert_eq!(again.code, Some(0), "{story}\n{}\nthen {}", said.err, again.err);
+                        assert_eq!(
+                            again.code,
+                            Some(0),
+                            "{story}\n{}\nthen {}",
+                            said.err,
+                            again.err
+                        );
                         let found = differences(expected, &state(&copied.path("site")));
                         assert!(found.is_empty(), "{story}\n{}", found.join("\n"));
                         let left = orphans(&copied.path("site"));
@@ -137,8 +144,7 @@ fn whichever_write_fails_the_command_run_again_ends_in_the_same_root() {
     let funded = Commons::new("full/funded");
     copy(&base.folder, &funded.folder);
     funded.ok(&fund);
-    let append =
-        Failing { base: &base, undisturbed: &funded, arguments: &fund, preload: &preload };
+    let append = Failing { base: &base, undisturbed: &funded, arguments: &fund, preload: &preload };
     FAULTS.into_iter().for_each(|fault| append.every(fault));
 
     let ingest = people::ingest(&base);
@@ -158,7 +164,8 @@ fn a_site_on_a_disk_that_fills_goes_on_when_there_is_room() {
     let Some(resize) = setting("ALMONER_TEST_RESIZE") else { return };
     let Some(disk) = setting("ALMONER_TEST_DISK") else { return };
     let room = |kilobytes: u64| {
-        let done = Command::new("sh").args(["-c", &resize, &kilobytes.to_string()]).status().unwrap();
+        let done =
+            Command::new("sh").args(["-c", &resize, &kilobytes.to_string()]).status().unwrap();
         assert!(done.success(), "the disk cannot be made {kilobytes} kB large");
     };
     let acts: Vec<Vec<String>> = [

@@ -77,7 +77,10 @@ pub(crate) fn state(site: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Says where two states part; the bytes themselves are of no use to a reader.
-pub(crate) fn differences(left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+pub(crate) fn differences(
+    left: &BTreeMap<String, Vec<u8>>,
+    right: &BTreeMap<String, Vec<u8>>,
+) -> Vec<String> {
     let mut found = Vec::new();
     for (name, bytes) in left {
         match right.get(name) {
