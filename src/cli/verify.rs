@@ -33,6 +33,10 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         let found = seen.findings.into_iter();
         problems.extend(found.map(|f| Problem { object: f.object, fault: f.fault }));
         writeln!(context.err, "objects: {} hashed", seen.objects)?;
+        if seen.unreadable > 0 {
+            let many = seen.unreadable;
+            writeln!(context.err, "{many} objects have no key any more: it was destroyed")?;
+        }
     }
     finish(&problems, context)
 }
@@ -56,6 +60,9 @@ fn book_problems(files: &Files, context: &mut Context<'_>) -> Result<Vec<Problem
         "book: {} entries, {} objects, {} checkpoints",
         seen.entries, seen.objects, seen.checkpoints
     )?;
+    if seen.unknown > 0 {
+        writeln!(context.err, "{} entries are of kinds that this version does not know", seen.unknown)?;
+    }
     let findings = seen.findings.into_iter();
     Ok(findings
         .map(|f| Problem { object: format!("ledger/{}", f.object), fault: f.reason })

@@ -11,7 +11,7 @@ use parquet::{
     basic::{Compression, ZstdLevel},
     file::{
         metadata::KeyValue,
-        properties::{EnabledStatistics, WriterProperties},
+        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
     },
     schema::types::ColumnPath,
 };
@@ -108,6 +108,15 @@ pub fn write_segment(
     Ok(Some(Written { segment: segment?, people }))
 }
 
+/// How the pages of a segment are made: the same rows give the same pages.
+pub fn segment_properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_created_by("almoner".to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+}
+
 fn write_rows(
     lake: &Store,
     metadata: &Metadata<'_>,
@@ -115,11 +124,7 @@ fn write_rows(
     people: u64,
 ) -> Result<Segment, Error> {
     let person = ColumnPath::from("person");
-    let properties = WriterProperties::builder()
-        .set_created_by("almoner".to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_data_page_row_count_limit(PAGE_ROWS)
+    let properties = segment_properties()
         .set_column_bloom_filter_enabled(person.clone(), true)
         .set_column_bloom_filter_max_ndv(person, people.max(1))
         .set_key_value_metadata(Some(metadata.pairs()))

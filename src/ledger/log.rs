@@ -21,11 +21,14 @@ use super::{
     checkpoint::Checkpoint,
     commit::Commit,
     entry::{Entry, EntryId},
+    publish, reader,
+    signing::Signing,
     tile::{self, Row, Tile},
     tree::{Hash, leaf_hashes, root_of_hashes},
+    trust::{self, Role, Trust, kept},
 };
 use crate::{
-    signed_note::Signer,
+    signed_note::{Signer, Verifier},
     store::{Committed, Created, Sequence, Store},
 };
 
@@ -41,6 +44,19 @@ pub enum Error {
     /// Another writer was first, again and again.
     #[error("another writer appended at the same time")]
     Conflict,
+    /// The keys have changed since the log was opened: what was made may be signed by one that is
+    /// no longer in force.
+    #[error("the log's keys have changed since it was opened")]
+    KeysChanged,
+    /// An entry changes keys in a way that the keys it rests on do not allow.
+    #[error("the change of keys is none")]
+    Keys(#[from] trust::Error),
+    /// The log's key was revoked.
+    #[error("the log ended at size {0}: its key was revoked")]
+    Ended(u64),
+    /// A seed is missing.
+    #[error("there is no seed of `{0}`, which signs for this log")]
+    NoSeed(String),
     /// The log's files do not fit together.
     #[error("the log is broken: {0}")]
     Broken(String),
@@ -51,7 +67,7 @@ pub enum Error {
 pub struct Log {
     zone: Store,
     origin: String,
-    signer: Signer,
+    signing: Signing,
     state: Mutex<State>,
 }
 
@@ -61,6 +77,8 @@ struct State {
     /// The newest commit's number; 0 before the first.
     number: u64,
     edge: Edge,
+    /// Whom to believe; none while no entry has changed a key.
+    trust: Option<Trust>,
     /// Where each entry stands; read when first asked for.
     places: Option<BTreeMap<EntryId, u64>>,
 }
@@ -90,12 +108,37 @@ impl Log {
         if vkey != format!("{}\n", signer.verifier().vkey()).as_bytes() {
             return Err(broken("`log.vkey` is another key than this log's"));
         }
-        if signer.verifier().name() != origin {
+        Self::open_with(zone, origin, vec![signer])
+    }
+
+    /// As `open`, where the log's key may have changed: of each key that signs now there is a seed.
+    pub fn open_with(zone: Store, origin: &str, signers: Vec<Signer>) -> Result<Self, Error> {
+        let vkey = zone.get("log.vkey")?;
+        let vkey = std::str::from_utf8(&vkey).ok().and_then(|vkey| vkey.strip_suffix('\n'));
+        let first = vkey.and_then(|vkey| Verifier::parse(vkey).ok());
+        let first = first.ok_or_else(|| broken("`log.vkey` is no key"))?;
+        if first.name() != origin {
             return Err(broken("a log's key bears the name of its origin"));
         }
-        let log = Self { zone, origin: origin.to_owned(), signer, state: Mutex::default() };
+        let signing = Signing::new(&zone, first, signers);
+        let log = Self { zone, origin: origin.to_owned(), signing, state: Mutex::default() };
         *log.state() = log.load()?;
         Ok(log)
+    }
+
+    /// Takes a seed that will sign once an entry has brought its key in.
+    pub fn hold(&mut self, signer: Signer) {
+        self.signing.hold(signer);
+    }
+
+    /// Returns whom to believe; none while no entry has changed a key.
+    pub fn trust(&self) -> Option<Trust> {
+        self.state().trust.clone()
+    }
+
+    /// Returns the key that the log began with.
+    pub fn first_key(&self) -> &Verifier {
+        self.signing.first()
     }
 
     /// Appends entries that are not there yet, durably, and publishes a signed checkpoint.
@@ -128,6 +171,9 @@ impl Log {
             if fresh.is_empty() {
                 return Ok(indexes);
             }
+            let about_keys = kept::about_keys(state.edge.size, &fresh);
+            let (before, size) = (state.trust.as_ref(), state.edge.size);
+            let trust = self.signing.after(before, size, &about_keys)?;
             let mut edge = state.edge.clone();
             let objects = edge.grow(&fresh, &hashes)?;
             let number = state.number.saturating_add(1);
@@ -139,12 +185,19 @@ impl Log {
             };
             match self.commits().commit(number, &commit.bytes())? {
                 Committed::Done => {
-                    self.publish(&objects, &edge)?;
-                    (state.number, state.edge) = (number, edge);
+                    self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
+                    (state.number, state.edge, state.trust) = (number, edge, trust);
                     state.places.get_or_insert_default().append(&mut added);
                     return Ok(indexes);
                 }
-                Committed::Conflict => *state = self.load()?,
+                Committed::Conflict => {
+                    let newer = self.load()?;
+                    let same = newer.trust == state.trust;
+                    *state = newer;
+                    if !same {
+                        return Err(Error::KeysChanged);
+                    }
+                }
             }
         }
         Err(Error::Conflict)
@@ -190,36 +243,33 @@ impl Log {
                 "commit {number} does not follow from the tiles before it"
             )));
         }
-        self.publish(&objects, &edge)?;
-        Ok(State { number, edge, places: None })
+        let about_keys = kept::about_keys(commit.prev_size, &commit.entries);
+        let trust = self.signing.trust(commit.prev_size, &about_keys)?;
+        self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
+        let first = || vec![self.signing.first().clone()];
+        let known = trust.as_ref().map_or_else(first, |trust| trust.all(Role::Log));
+        publish::mend(&self.zone, &self.origin, &known)?;
+        Ok(State { number, edge, trust, places: None })
     }
 
-    /// Writes what follows from a commit: bundles and tiles, then the checkpoint. All of it may be
-    /// there already, whole or in part.
-    fn publish(&self, objects: &[(Tile, Bytes)], edge: &Edge) -> Result<(), Error> {
+    /// Writes what follows from a commit: bundles, tiles and entries about keys, then the checkpoint.
+    /// All of it may be there already, whole or in part.
+    fn publish(
+        &self,
+        objects: &[(Tile, Bytes)],
+        about_keys: &[(u64, Entry)],
+        edge: &Edge,
+        trust: Option<&Trust>,
+    ) -> Result<(), Error> {
         objects
             .par_iter()
             .with_min_len(4)
             .try_for_each(|(tile, bytes)| self.zone.put_content(&tile.path(), bytes))?;
-        let checkpoint =
-            Checkpoint { origin: self.origin.clone(), size: edge.size, root: edge.root() };
-        let note = checkpoint.sign(&self.signer).map_err(|e| broken(e.to_string()))?;
-        let note = Bytes::from(note);
-        self.zone.put_content(&format!("checkpoints/{}", edge.size), &note)?;
-        // The current checkpoint stays where it says the same, for it may bear witnesses' lines by
-        // now, and where it says more, by a writer who came after this one.
-        let known = std::slice::from_ref(self.signer.verifier());
-        let current = self.zone.find("checkpoint")?;
-        let stands = current
-            .and_then(|current| String::from_utf8(current.to_vec()).ok())
-            .and_then(|current| Checkpoint::open(&current, &self.origin, known).ok())
-            .is_some_and(|opened| {
-                opened.checkpoint == checkpoint || opened.checkpoint.size > checkpoint.size
-            });
-        if !stands {
-            self.zone.put("checkpoint", note)?;
-        }
-        Ok(())
+        kept::keep(&self.zone, about_keys)?;
+        let (size, root) = (edge.size, edge.root());
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root };
+        let signers = self.signing.signers(trust, size)?;
+        publish::sign(&self.zone, &checkpoint, &signers)
     }
 
     /// Reads the unfinished tiles of a tree of `size` leaves. Whoever calls it compares a root.
@@ -334,6 +384,15 @@ impl Edge {
 
 fn decode(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, Error> {
     tile::decode_hashes(bytes, tile.width).map_err(|e| broken(format!("`{}`: {e}", tile.path())))
+}
+
+impl From<reader::Error> for Error {
+    fn from(error: reader::Error) -> Self {
+        match error {
+            reader::Error::Store(error) => Self::Store(error),
+            other => Self::Broken(other.to_string()),
+        }
+    }
 }
 
 fn broken(reason: impl Into<String>) -> Error {
