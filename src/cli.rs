@@ -5,6 +5,7 @@
 
 pub mod approve;
 pub mod audit;
+pub mod believe;
 pub mod completions;
 pub mod consent;
 pub mod cover;

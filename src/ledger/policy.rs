@@ -177,6 +177,35 @@ impl Policy {
     }
 }
 
+/// Whom a reader believes: keys of logs and witnesses, and how many of the witnesses it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Believed {
+    keys: Vec<Verifier>,
+    policy: Option<Policy>,
+}
+
+impl Believed {
+    /// Joins keys that are believed anyway with those of a policy.
+    pub fn new(mut keys: Vec<Verifier>, policy: Option<Policy>) -> Self {
+        for key in policy.iter().flat_map(Policy::keys) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Self { keys, policy }
+    }
+
+    /// Returns the keys: what a note is to be opened with.
+    pub fn keys(&self) -> &[Verifier] {
+        &self.keys
+    }
+
+    /// Says whether those who signed a checkpoint suffice; without a policy its log suffices.
+    pub fn suffices(&self, by: &[Vouched]) -> bool {
+        self.policy.as_ref().is_none_or(|policy| policy.satisfied(by))
+    }
+}
+
 /// A policy while it is read.
 #[derive(Default)]
 struct Reading {

@@ -33,12 +33,11 @@ pub const COPY: &str = "policy";
 
 const COSIGNATURES: &str = "cosignatures";
 
-/// A policy that a log took on: one commit of [`POLICIES`].
+/// A policy that a log took on: one commit of [`POLICIES`]. It holds no id of its transaction: who
+/// takes on the same policy at the same instant does the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Adopted {
-    /// Tells this attempt to commit from another's.
-    pub txn: String,
     /// When.
     pub time: Instant,
     /// The policy file.

@@ -13,9 +13,10 @@ pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
     instant::Instant,
-    ledger::{Trust, Verified, verify_book},
+    ledger::{Reader, Trust, Verified, reader, verify_book},
     report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint},
     reward::PoolId,
+    signed_note::Verifier,
     site::{self, About, Keys, Site},
     store::{self, Store},
     vault::Keyring,
@@ -104,6 +105,22 @@ impl Files {
     pub fn book(&self) -> Result<Verified, Error> {
         let Evidence { ledger, origin, trust, .. } = &self.evidence;
         Ok(verify_book(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
+    }
+
+    /// Opens the book at the checkpoint that the world is shown.
+    pub fn shown(&self) -> Result<Reader, reader::Error> {
+        let Evidence { ledger, origin, trust, .. } = &self.evidence;
+        Reader::open(ledger, origin, std::slice::from_ref(trust.first_log_key()))
+    }
+
+    /// Returns the key that the log began with: readers follow from it to the one of today.
+    pub fn log_key(&self) -> &Verifier {
+        self.evidence.trust.first_log_key()
+    }
+
+    /// Returns the zone of the book.
+    pub fn ledger(&self) -> &Store {
+        &self.evidence.ledger
     }
 
     /// Hashes every object that any commit names.

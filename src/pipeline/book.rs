@@ -15,7 +15,7 @@ use crate::{
     },
     party::ContributorId,
     signed_note::Verifier,
-    site::Site,
+    site::{self, Site},
     store,
 };
 
@@ -28,6 +28,9 @@ pub enum Error {
     /// The book cannot be believed or read.
     #[error("the book cannot be believed")]
     Reader(#[from] ledger::reader::Error),
+    /// The site failed.
+    #[error(transparent)]
+    Site(#[from] site::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
