@@ -129,15 +129,13 @@ fn answer(
     key: Option<&Path>,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
-    let body = match request {
-        Some(file) => std::fs::read(file)
-            .map_err(|e| Failure::new(Kind::Usage, format!("{}: {e}", file.display())))?,
-        None => {
-            let mut body = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut body)?;
-            body
-        }
-    };
+    let mut body = Vec::new();
+    if let Some(file) = request {
+        body = std::fs::read(file)
+            .map_err(|e| Failure::new(Kind::Usage, format!("{}: {e}", file.display())))?;
+    } else {
+        std::io::stdin().lock().read_to_end(&mut body)?;
+    }
     let answer = State::open(state, key)?.answer(&body, unix(context)?)?;
     write!(context.out, "{}", answer.body())?;
     let kind = match &answer {
