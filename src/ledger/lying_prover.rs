@@ -446,8 +446,8 @@ fn a_claim_holds_of_its_own_entry_alone() {
             let twin = [2, 4].contains(&index) && [2, 4].contains(&(proof.log.index as usize));
             // Both versions of this world have one tree, but a token and an opening are of one version;
             // a token's absence and presence are of the tree.
-            let tree = index == 0 && *standing != Standing::PresentWithRecord
-                && proof.log.index == 1;
+            let tree =
+                index == 0 && *standing != Standing::PresentWithRecord && proof.log.index == 1;
             if *standing == Standing::Entry || twin || tree {
                 continue;
             }
