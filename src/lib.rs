@@ -38,6 +38,7 @@ pub mod usage;
 
 pub mod credential;
 pub mod ledger;
+pub mod witness;
 
 pub mod schema;
 

@@ -4,6 +4,7 @@
 //! Never: a key inside the site, or an act begun before the one before it is in the book.
 
 mod keys;
+mod seeds;
 
 use std::path::{Path, PathBuf};
 
@@ -12,19 +13,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::keys::Keys;
+pub use crate::ledger::log::Error as LogError;
 use crate::{
     instant::Instant,
     ledger::{
         entry::{self, Entry, EntryId, Kind, Subject},
         log::{self, Log},
+        trust::{Head, Role, Trust},
+        witnessed,
     },
-    signed_note::Verifier,
+    signed_note::{Signer, Verifier},
     store::{self, Committed, Sequence, Store},
     vault::{self, Keyring},
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 14] = [
+const SEQUENCES: [(&str, &str); 16] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
     ("vault", "covers/commits"),
@@ -35,10 +39,12 @@ const SEQUENCES: [(&str, &str); 14] = [
     ("vault", "payees/commits"),
     ("vault", "payouts/commits"),
     ("vault", "pools/commits"),
+    ("vault", "signers/commits"),
     ("vault", "transfers/commits"),
     ("vault", "usage/commits"),
     ("vault", "values/commits"),
     ("lake", "commits"),
+    ("ledger", witnessed::POLICIES),
 ];
 
 /// What is wrong with a site.
@@ -106,12 +112,35 @@ pub struct Site {
     keys: Keys,
     keyring: Keyring,
     log: Log,
+    trust: Trust,
     now: Instant,
+}
+
+impl About {
+    /// Returns the keys that the site began with.
+    pub fn trust(&self) -> Result<Trust, Error> {
+        let key = |vkey: &str| {
+            Verifier::parse(vkey)
+                .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })
+        };
+        Ok(Trust::new(&self.origin, key(&self.log_vkey)?, key(&self.steward_vkey)?))
+    }
 }
 
 impl Site {
     /// Makes a site: zones, keys, genesis entry. Run again on a half-made one, it finishes it.
     pub fn init(address: &str, keys: &Path, origin: &str, now: Instant) -> Result<Self, Error> {
+        Self::init_after(address, keys, origin, now, None)
+    }
+
+    /// As `init`; the genesis names the last good checkpoint of a log that ended before.
+    pub fn init_after(
+        address: &str,
+        keys: &Path,
+        origin: &str,
+        now: Instant,
+        before: Option<&Head>,
+    ) -> Result<Self, Error> {
         let store = Store::open(address)?;
         if store.find("site.json")?.is_some() {
             return Err(Error::Exists(address.to_owned()));
@@ -127,7 +156,8 @@ impl Site {
             log_vkey: keys.log().verifier().vkey(),
             steward_vkey: keys.steward().verifier().vkey(),
         };
-        let site = Self { store, about, keys, keyring, log, now };
+        let mut site = Self { trust: about.trust()?, store, about, keys, keyring, log, now };
+        site.follow()?;
         let mut body = Map::new();
         body.insert("format".to_owned(), 1.into());
         body.insert("log_vkey".to_owned(), site.about.log_vkey.clone().into());
@@ -135,6 +165,7 @@ impl Site {
         body.insert("tree_hash".to_owned(), "sha256".into());
         body.insert("content_digest".to_owned(), "sha3-256".into());
         body.insert("tile_height".to_owned(), 8.into());
+        body.extend(before.map(|head| ("continues".to_owned(), head.value())));
         let genesis = site.entry(Kind::LogGenesis, &[], &[], &body)?;
         if site.log.size()? == 0 {
             site.record(&genesis)?;
@@ -152,23 +183,39 @@ impl Site {
         let about: About = serde_json::from_slice(&text)
             .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })?;
         let keys = Keys::open(keys, &about.origin)?;
-        if keys.log().verifier().vkey() != about.log_vkey {
-            return Err(Error::Keys {
-                folder: keys.folder().to_owned(),
-                reason: "these are the keys of another site".to_owned(),
-            });
+        let strange = |reason: String| Error::Keys { folder: keys.folder().to_owned(), reason };
+        let log = match Log::open_with(store.zone("ledger"), &about.origin, keys.logs()) {
+            Err(error @ log::Error::NoSeed(_)) => {
+                return Err(strange(format!("these are the keys of another site: {error}")));
+            }
+            opened => opened?,
+        };
+        if log.first_key().vkey() != about.log_vkey {
+            return Err(strange("these are the keys of another site".to_owned()));
         }
-        let log = Log::open(store.zone("ledger"), &about.origin, keys.log().clone())?;
         let keyring = Keyring::new(&store, keys.site_key());
-        let site = Self { store, about, keys, keyring, log, now };
+        let mut site = Self { trust: about.trust()?, store, about, keys, keyring, log, now };
+        site.follow()?;
         site.recover()?;
         Ok(site)
     }
 
+    /// Learns from the book which keys are in force.
+    fn follow(&mut self) -> Result<(), Error> {
+        if let Some(trust) = self.log.trust() {
+            self.trust = trust;
+        }
+        self.keys.follow(&self.trust)
+    }
+
     /// Puts the entry of each sequence's newest commit into the book where a crash kept it out.
-    fn recover(&self) -> Result<(), Error> {
+    fn recover(&mut self) -> Result<(), Error> {
         for (zone, prefix) in SEQUENCES {
-            let store = if zone == "vault" { self.vault() } else { self.lake() };
+            let store = match zone {
+                "vault" => self.vault(),
+                "lake" => self.lake(),
+                _ => self.ledger(),
+            };
             let sequence = Sequence::new(&store, prefix);
             let Some((number, body)) = sequence.latest()? else { continue };
             let path = format!("{zone}/{prefix}/{number:012}.json");
@@ -179,6 +226,7 @@ impl Site {
                 .and_then(Value::as_str)
                 .ok_or_else(|| fault("it names no entry".to_owned()))?;
             self.record(&Entry::parse(text.as_bytes())?)?;
+            self.follow()?;
         }
         Ok(())
     }
@@ -238,9 +286,52 @@ impl Site {
         &self.keys
     }
 
-    /// Returns the key that vouches for checkpoints.
+    /// Returns the key that the log began with: readers follow from it to the one of today.
     pub fn log_verifier(&self) -> &Verifier {
-        self.keys.log().verifier()
+        self.trust.first_log_key()
+    }
+
+    /// Returns all keys that sign or signed the log's checkpoints.
+    pub fn log_verifiers(&self) -> Vec<Verifier> {
+        self.trust.all(Role::Log)
+    }
+
+    /// Returns the steward's keys whose passes hold: all but the revoked ones.
+    pub fn stewards(&self) -> Vec<Verifier> {
+        self.trust.good(Role::Steward)
+    }
+
+    /// Returns who may sign for the site, and since when.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Returns a key of a role that never stood, for a change of keys.
+    pub fn next_signer(&mut self, role: Role) -> Result<Signer, Error> {
+        let signer = self.keys.next(role, &self.trust)?;
+        if role == Role::Log {
+            self.log.hold(signer.clone());
+        }
+        Ok(signer)
+    }
+
+    /// Commits a change of keys as number `number` of a sequence, records its entry and follows it.
+    pub fn commit_keys<T: Serialize>(
+        &mut self,
+        sequence: &Sequence,
+        number: u64,
+        body: &T,
+        entry: &Entry,
+    ) -> Result<(), Error> {
+        // INVARIANT: no change of keys is committed that the book would not take.
+        self.trust.clone().take(self.log.size()?, entry).map_err(log::Error::Keys)?;
+        self.commit(sequence, number, body, entry)?;
+        self.follow()
+    }
+
+    /// Deletes the seeds whose time is over; returns their keys.
+    pub fn forget_seeds(&mut self) -> Result<Vec<String>, Error> {
+        self.keys.forget(&self.trust, self.log.size()?)
     }
 
     /// Returns the key that vouches for entries and passes.
@@ -270,6 +361,7 @@ impl Site {
         entry: &Entry,
     ) -> Result<(), Error> {
         let name = format!("commit {number}");
+        self.is_current()?;
         let text = serde_json::to_vec_pretty(body)
             .map_err(|e| Error::Format { path: name.clone(), reason: e.to_string() })?;
         match sequence.commit(number, &Bytes::from(text))? {
@@ -280,11 +372,20 @@ impl Site {
 
     /// Puts an entry into the book, once, and publishes the checkpoint that holds it.
     pub fn record(&self, entry: &Entry) -> Result<(), Error> {
+        self.is_current()?;
         if !self.log.contains(&entry.id())? {
             let at = self.log.append(std::slice::from_ref(entry))?;
             tracing::info!(id = %entry.id(), index = ?at.first(), "entry recorded");
         }
         Ok(())
+    }
+
+    /// Refuses to go on under keys that another has changed meanwhile.
+    fn is_current(&self) -> Result<(), Error> {
+        match self.log.trust() {
+            Some(trust) if trust != self.trust => Err(log::Error::KeysChanged.into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Returns the number of entries in the book.

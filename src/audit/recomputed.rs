@@ -17,7 +17,7 @@ use super::{
 use crate::{
     digest::{Sha3Digest, Sha256},
     instant::Instant,
-    ledger::Entry,
+    ledger::{Entry, trust::Role},
     money::Amount,
     store,
 };
@@ -132,8 +132,8 @@ fn reproduce(
 /// The entry of the commit is signed, and says what the commit says.
 fn said(evidence: &Evidence, audit: &mut Audit, path: &str, act: &Settled, entry: &str) {
     let entry = Entry::parse(entry.as_bytes()).ok();
-    let known = std::slice::from_ref(&evidence.steward);
-    let signed = entry.as_ref().is_some_and(|entry| entry.verify(known));
+    let known = evidence.trust.all(Role::Steward);
+    let signed = entry.as_ref().is_some_and(|entry| entry.verify(&known));
     audit.check(Check::Entry, path, signed, "its entry is not signed by the steward");
     let (Some(entry), Some(body)) = (entry, settled::body(evidence, act)) else { return };
     let odd = expected::differing(entry.body(), &body);

@@ -171,10 +171,23 @@ impl From<crate::vault::Error> for Failure {
 
 impl From<crate::site::Error> for Failure {
     fn from(error: crate::site::Error) -> Self {
-        use crate::site::Error as E;
+        use crate::site::{Error as E, LogError as L};
         let (kind, hint) = match &error {
             E::Store(e) => (store_kind(e), None),
-            E::Log(_) | E::Format { .. } => {
+            E::Log(L::KeysChanged | L::Conflict) => (Kind::Conflict, Some("run the command again")),
+            E::Log(L::Ended(_)) => (
+                Kind::Refused,
+                Some(
+                    "`almoner init --continues` begins the log that follows, under another origin",
+                ),
+            ),
+            E::Log(L::Keys(_)) => {
+                (Kind::Refused, Some("`almoner keys signers` shows who may sign"))
+            }
+            E::Log(L::NoSeed(_)) => {
+                (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
+            }
+            E::Log(L::Store(_) | L::Broken(_)) | E::Format { .. } => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
             E::Entry(_) => (Kind::Failed, None),

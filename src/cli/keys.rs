@@ -3,6 +3,8 @@
 //! Comes in: a key's name. Goes out: what was done to it.
 //! Never: a key shown by anything but `export`.
 
+mod signing;
+
 use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -26,6 +28,8 @@ rotated: it is called with `wrap` or `unwrap`, takes bytes on stdin and gives by
 
 Examples:
   almoner keys list
+  almoner keys signers
+  almoner keys rotate steward --reason 'a year is over'
   almoner keys rotate vault
   almoner keys rotate diabetes
   almoner keys export diabetes@2
@@ -43,12 +47,22 @@ pub struct Args {
 enum Act {
     /// The keys of data that there are or were
     List,
-    /// Put a new key in the place of one: data are sealed anew, the old key is destroyed
+    /// The keys that sign or signed for the site
+    Signers,
+    /// Put a new key in the place of one: data are sealed anew, the old key is destroyed; `log` and
+    /// `steward` are the keys that sign
+    #[command(after_help = signing::ROTATE_HELP)]
     Rotate {
-        /// `vault`, or a dataset
-        #[arg(value_name = "vault|DATASET")]
+        /// `vault`, a dataset, `log` or `steward`
+        #[arg(value_name = "vault|DATASET|log|steward")]
         what: String,
+        #[command(flatten)]
+        signing: signing::RotateArgs,
     },
+    /// Bring a recovery key into the book: it lies offline, and revokes a key that was stolen
+    Recovery(signing::RecoveryArgs),
+    /// Revoke a stolen key that signs, by the recovery key
+    Revoke(signing::RevokeArgs),
     /// Show the key of a version, for DuckDB, pyarrow and others that read encrypted Parquet
     Export {
         /// `dataset` or `dataset@version`
@@ -69,10 +83,16 @@ enum Act {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
-    let site = context.site()?;
+    let mut site = context.site()?;
     match &args.act {
+        Act::Signers => signing::list(&site, context),
+        Act::Recovery(args) => signing::recovery(&mut site, args, context),
+        Act::Revoke(args) => signing::revoke(&mut site, args, context),
+        Act::Rotate { what, signing } => match signing::role(what) {
+            Some(role) => signing::rotate(&mut site, role, signing, context),
+            None => rotate(&site, what, context),
+        },
         Act::List => list(&site, context),
-        Act::Rotate { what } => rotate(&site, what, context),
         Act::Export { name } => export(&site, name, context),
         Act::Destroy { name } => destroy(&site, name, context),
         Act::Copy { folder } => {

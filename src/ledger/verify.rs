@@ -8,8 +8,13 @@
     deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)
 )]
 
+mod entries;
+mod keys;
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::entries::verify_book;
 use super::{
     checkpoint::Checkpoint,
     commit::Commit,
@@ -17,6 +22,7 @@ use super::{
     record::RecordTree,
     tile::{self, Row, Tile},
     tree::{Hash, Tree, leaf_hash, root_at, root_of_hashes},
+    trust::{Trust, kept},
 };
 use crate::{
     signed_note::Verifier,
@@ -37,6 +43,8 @@ pub struct Finding {
 pub struct Verified {
     /// The newest checkpoint that can be believed.
     pub checkpoint: Option<Checkpoint>,
+    /// The checkpoint that the world sees; older where witnesses are still to cosign.
+    pub shown: Option<Checkpoint>,
     /// Entries that were hashed.
     pub entries: u64,
     /// Objects that were read.
@@ -45,6 +53,10 @@ pub struct Verified {
     pub checkpoints: u64,
     /// Record trees that were read.
     pub records: u64,
+    /// Entries whose kind or version is not known here; [`verify_book`] counts them.
+    pub unknown: u64,
+    /// Who may sign, and since when; none where the first entry is no genesis of a known key.
+    pub trust: Option<Trust>,
     /// Commits that await the next opening of the log: a crash came between them and their
     /// checkpoint. Nothing vouches for them yet.
     pub pending: u64,
@@ -73,6 +85,7 @@ pub fn verify_all(
     origin: &str,
     known: &[Verifier],
 ) -> Result<Verified, store::Error> {
+    let known = &kept::followed(zone, origin, known)?;
     let mut check = Check {
         zone,
         origin,
@@ -109,9 +122,11 @@ impl Check<'_> {
             self.strays_none();
             return Ok(());
         };
+        self.keys(&texts)?;
         self.levels(&tree)?;
         self.checkpoints(&tree)?;
         self.commits(&tree, &texts)?;
+        self.shown(&checkpoint, &tree)?;
         self.strays();
         Ok(())
     }
@@ -135,10 +150,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Returns the newest checkpoint that can be believed: the current one, unless it is broken or
-    /// was set back.
+    /// Returns the newest checkpoint that can be believed: the current one, unless it is broken, was
+    /// set back, or waits for witnesses.
     fn checkpoint(&mut self) -> Result<Option<Checkpoint>, store::Error> {
         let current = self.open("checkpoint")?;
+        self.seen.shown.clone_from(&current);
         let mut sizes: Vec<u64> = self.sizes();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         for size in sizes {
@@ -149,9 +165,6 @@ impl Check<'_> {
             if let Ok((_, opened)) = read_checkpoint(self.zone, self.origin, self.known, &object)
                 && opened.checkpoint.size == size
             {
-                if current.is_some() {
-                    self.seen.find("checkpoint", format!("it is older than `{object}`"));
-                }
                 return Ok(Some(opened.checkpoint));
             }
         }
@@ -355,6 +368,9 @@ impl Check<'_> {
                     if root_at(tree, size).ok() != Some(opened.checkpoint.root) {
                         self.seen.find(&object, "it signs another root than the entries give");
                     }
+                    if let Some(fault) = self.unsigned(&opened) {
+                        self.seen.find(&object, fault);
+                    }
                 }
             }
             self.seen.checkpoints = self.seen.checkpoints.saturating_add(1);
@@ -445,7 +461,8 @@ impl Check<'_> {
     fn strays(&mut self) {
         let pending = self.seen.pending > 0;
         for path in std::mem::take(&mut self.objects) {
-            if !(pending && Tile::parse(&path).is_some()) {
+            let follows = Tile::parse(&path).is_some() || path.starts_with(kept::FOLDER);
+            if !(pending && follows) {
                 self.seen.find(path, "it is no object of this log");
             }
         }

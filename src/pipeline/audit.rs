@@ -8,14 +8,16 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::Progress;
+use super::{Progress, book::Prover};
 pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
+    digest::Sha256,
     instant::Instant,
-    ledger::{Verified, verify_all},
-    report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint},
+    ledger::{Reader, Trust, Verified, proof_file::Claim, reader, verify_book},
+    report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint, PageProofs},
     reward::PoolId,
+    signed_note::Verifier,
     site::{self, About, Keys, Site},
     store::{self, Store},
     vault::Keyring,
@@ -100,10 +102,25 @@ impl Files {
         Ok(self)
     }
 
-    /// Checks every file of the book against its entries and checkpoints.
+    /// Checks every file of the book against its entries and checkpoints, and each entry by itself.
     pub fn book(&self) -> Result<Verified, Error> {
-        let Evidence { ledger, origin, log, .. } = &self.evidence;
-        Ok(verify_all(ledger, origin, std::slice::from_ref(log))?)
+        let Evidence { ledger, origin, trust, .. } = &self.evidence;
+        Ok(verify_book(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
+    }
+
+    /// Opens the book at the checkpoint that the world is shown.
+    pub fn shown(&self) -> Result<Reader, reader::Error> {
+        Reader::open(&self.evidence.ledger, &self.evidence.origin, std::slice::from_ref(self.log_key()))
+    }
+
+    /// Returns the key that the log began with: those that vouch for checkpoints follow from it.
+    pub fn log_key(&self) -> &Verifier {
+        self.evidence.trust.first_log_key()
+    }
+
+    /// Returns the zone of the book.
+    pub fn ledger(&self) -> &Store {
+        &self.evidence.ledger
     }
 
     /// Hashes every object that any commit names.
@@ -148,6 +165,17 @@ pub fn publish(site: &Site, audited: &Audited) -> Result<(), Error> {
     put(&site.public(), audited)
 }
 
+/// Follows the keys from those that `site.json` names to those of the key folder; where that cannot
+/// be done, the auditor knows the key folder's alone.
+fn trust(ledger: &Store, about: &About, keys: &Keys) -> Trust {
+    let begun = about.trust().ok().and_then(|trust| trust.follow(ledger).ok());
+    let own = || {
+        let (log, steward) = (keys.log().verifier().clone(), keys.steward().verifier().clone());
+        Trust::new(&about.origin, log, steward)
+    };
+    begun.filter(|trust| keys.clone().follow(trust).is_ok()).unwrap_or_else(own)
+}
+
 fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &Keys) -> Evidence {
     Evidence {
         vault: vault.clone(),
@@ -156,8 +184,7 @@ fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &K
         origin: about.origin.clone(),
         created: about.created,
         claimed: [about.log_vkey.clone(), about.steward_vkey.clone()],
-        log: keys.log().verifier().clone(),
-        steward: keys.steward().verifier().clone(),
+        trust: trust(ledger, about, keys),
         secrets: Secrets {
             payout_lines: keys.secret("payout-lines"),
             payment_reference: keys.secret("payment-reference"),
@@ -219,8 +246,22 @@ fn run(
             pool.map_or_else(|| "almoner audit".to_owned(), |pool| format!("almoner audit {pool}")),
             "almoner verify --deep".to_owned(),
         ],
+        proofs: head_proof(evidence, audit.head()),
     };
     Ok(Audited { audit, page })
+}
+
+/// Proves that the newest entry is under the state that was audited; nothing where the book has gone on
+/// or cannot be believed, which the findings tell.
+fn head_proof(evidence: &Evidence, head: Option<(u64, Sha256)>) -> Option<PageProofs> {
+    let Evidence { ledger, origin, trust, .. } = evidence;
+    let prover = Prover::new(ledger, origin, std::slice::from_ref(trust.first_log_key())).ok()?;
+    if head? != prover.head() {
+        return None;
+    }
+    let mut proofs = PageProofs::default();
+    prover.newest().ok()?.prove_on(&mut proofs, Claim::Entry {}).ok()?;
+    Some(proofs)
 }
 
 fn put(public: &Store, audited: &Audited) -> Result<(), Error> {

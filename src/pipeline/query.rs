@@ -144,7 +144,7 @@ pub struct Answered {
 
 /// Answers one question and records whose rows it drew on.
 pub fn answer(site: &Site, question: &Question<'_>) -> Result<Answered, Error> {
-    let pass = Pass::open(question.pass, site.steward_verifier())?;
+    let pass = Pass::open(question.pass, &site.stewards())?;
     let dataset = question.dataset.map(|name| name.split_once('@').map_or(name, |(name, _)| name));
     let grant = pass.grant(dataset, question.purpose, site.now())?;
     standing::may_ask(site, grant.institution())?;

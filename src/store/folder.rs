@@ -2,6 +2,7 @@
 //! (create) or rename (put), and then its folder is synced: what returned survives a power cut.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -13,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use object_store::{ObjectStore, local::LocalFileSystem};
+use rayon::prelude::*;
 
 use super::{Created, Error, Listed, Result};
 
@@ -79,6 +81,57 @@ impl Folder {
             }
         });
         created.map_err(unavailable("create", path))
+    }
+
+    /// Writes those of many objects that are missing, with one sync for all of their bytes: none
+    /// gets its name before. Names are made of content: an object that is there must hold the same.
+    pub(super) fn put_contents(&self, objects: &[(String, Bytes)]) -> Result<()> {
+        let written = objects.par_iter().map(|(path, bytes)| {
+            if self.holds(path, bytes)? {
+                return Ok(None);
+            }
+            let file = self.file(path);
+            let parent = file.parent().unwrap_or(self.root.as_path());
+            make_folders(parent)
+                .and_then(|()| {
+                    let temporary = temporary(parent);
+                    fs::write(&temporary, bytes)?;
+                    Ok(Some((path, bytes, temporary)))
+                })
+                .map_err(unavailable("write", path))
+        });
+        let written: Vec<_> = written.filter_map(Result::transpose).collect::<Result<_>>()?;
+        if written.is_empty() {
+            return Ok(());
+        }
+        let temporaries = written.iter().map(|(_, _, temporary)| temporary.as_path());
+        sync_files(&self.root, temporaries).map_err(unavailable("sync", "what was written"))?;
+        written.par_iter().try_for_each(|(path, bytes, temporary)| {
+            let linked = fs::hard_link(temporary, self.file(path));
+            fs::remove_file(temporary).map_err(unavailable("create", path))?;
+            match linked {
+                // Another writer was first, with the same bytes.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.holds(path, bytes).map(|_| ())
+                }
+                Ok(()) | Err(_) => linked.map_err(unavailable("create", path)),
+            }
+        })?;
+        let folders: BTreeSet<&Path> =
+            written.iter().filter_map(|(_, _, temporary)| temporary.parent()).collect();
+        folders.into_iter().try_for_each(|folder| {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(unavailable("sync", &folder.to_string_lossy()))
+        })
+    }
+
+    /// Says whether an object is there; one with other bytes is an error.
+    fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool> {
+        match self.find(path)? {
+            None => Ok(false),
+            Some(found) if found == *bytes => Ok(true),
+            Some(_) => Err(Error::Differs { path: path.to_owned() }),
+        }
     }
 
     /// Writes and syncs a temporary file beside `file`, making folders where they are missing.
@@ -151,6 +204,17 @@ fn make_folders(folder: &Path) -> io::Result<()> {
     }
     fs::create_dir_all(folder)?;
     sync_folder(folder)
+}
+
+/// Makes the bytes of files durable, which lie in one file system.
+#[cfg(target_os = "linux")]
+fn sync_files<'a>(root: &Path, _: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(root)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_files<'a>(_: &Path, mut files: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    files.try_for_each(|file| File::open(file)?.sync_all())
 }
 
 fn sync_folder(file: &Path) -> io::Result<()> {

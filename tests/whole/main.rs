@@ -33,3 +33,4 @@ mod sealed;
 mod search;
 mod story;
 mod transfers;
+mod witnesses;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Map;
 
 use super::*;
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
         LicenceLine, Recorded, TrustChange, Trusted, key_id,
     },
     digest::Sha256,
-    ledger::Kind,
+    ledger::{Kind, Schema},
     payee::Object,
     pipeline::{
         Silent, audit, consent,
@@ -134,7 +133,8 @@ impl Commons {
     fn act(&self, act: LicenceAct) {
         let vault = self.site.vault();
         let number = Licences::load(&vault).unwrap().commit() + 1;
-        let body = Map::from_iter([("n".to_owned(), number.into())]);
+        let mut body = Schema::of(Kind::LicencesRecorded).sample();
+        body.insert("commit".to_owned(), number.into());
         let entry = self.site.entry(Kind::LicencesRecorded, &[], &[], &body).unwrap();
         let (txn, time) = (self.site.txn().unwrap(), self.site.now());
         let commit = LicenceCommit { txn, time, act, entry: entry.text().to_owned() };
