@@ -96,8 +96,17 @@ pub struct Global {
     #[arg(long, global = true, env = "ALMONER_NOW", value_name = "INSTANT")]
     pub now: Option<String>,
     /// Keep a site on NFS, SMB, FUSE or the like, whose links, locks and syncs may not hold
-    #[arg(long, global = true, env = "ALMONER_ALLOW_NETWORK_FILESYSTEM", value_name = "BOOL",
-          num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    #[arg(
+        long,
+        global = true,
+        env = "ALMONER_ALLOW_NETWORK_FILESYSTEM",
+        value_name = "BOOL",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
     pub allow_network_filesystem: bool,
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
