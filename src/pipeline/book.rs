@@ -249,10 +249,10 @@ pub fn with_lines(site: &Site) -> Result<BTreeMap<EntryId, Booked>, Error> {
 /// Proves that an entry is in the log. It is named by index or id.
 pub fn prove_entry(site: &Site, name: &str) -> Result<ProofFile, Error> {
     let prover = Prover::open(site)?;
-    let place = match (name.parse::<u64>(), Sha256::parse(name)) {
-        (Ok(index), _) => prover.at(index)?,
-        (_, Ok(id)) => prover.find(&id)?,
-        (_, Err(_)) => return Err(Error::NoEntry),
+    let place = match (Sha256::parse(name), name.parse::<u64>()) {
+        (Ok(id), _) => prover.find(&id)?,
+        (Err(_), Ok(index)) => prover.at(index)?,
+        (Err(_), Err(_)) => return Err(Error::NoEntry),
     };
     place.prove(Claim::Entry {})
 }

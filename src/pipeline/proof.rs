@@ -26,7 +26,6 @@ use crate::{
         PoolId,
         proof::{LineTree, leaf_hash},
     },
-    signed_note::Verifier,
     site::Site,
 };
 
