@@ -45,7 +45,8 @@ pub fn note(bytes: &[u8]) {
         assert_eq!(opened, SIGNED, "a text was believed that its key never signed");
     }
     if let Ok(note) = Note::parse(text) {
-        let lines: String = note.signatures().iter().map(almoner::signed_note::Signature::line).collect();
+        let lines: String =
+            note.signatures().iter().map(almoner::signed_note::Signature::line).collect();
         let again = Note::parse(&format!("{}\n{lines}", note.text()));
         assert_eq!(again.as_ref(), Ok(&note), "a note written again is another note");
     }
@@ -114,7 +115,8 @@ pub fn proof(bytes: &[u8]) {
     let (first, second) = head.split_at(8);
     let number = |part: &[u8]| part.iter().fold(0_u64, |n, byte| n << 8 | u64::from(*byte));
     let (a, b) = (number(first), number(second));
-    let hashes: Vec<Hash> = rest.as_chunks::<32>().0.iter().map(|hash| almoner::digest::Sha256(*hash)).collect();
+    let hashes: Vec<Hash> =
+        rest.as_chunks::<32>().0.iter().map(|hash| almoner::digest::Sha256(*hash)).collect();
     let leaf = tree::leaf_hash(b"an entry that is in no log");
     let root = tree::leaf_hash(b"a root that is of no tree");
     assert!(!tree::verify_inclusion(a, b, &leaf, &hashes, &root), "a leaf was proved in no tree");
