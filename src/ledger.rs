@@ -5,9 +5,11 @@
 
 pub mod checkpoint;
 mod commit;
+mod edge;
 pub mod entry;
 mod kind;
 pub mod log;
+mod places;
 pub mod policy;
 pub mod proof;
 pub mod publish;

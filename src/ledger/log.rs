@@ -9,18 +9,16 @@
     deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)
 )]
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rayon::prelude::*;
 
 use super::{
     checkpoint::Checkpoint,
     commit::Commit,
+    edge::Edge,
     entry::{Entry, EntryId},
+    places::Places,
     publish, reader,
     signing::Signing,
     tile::{self, Row, Tile},
@@ -80,17 +78,7 @@ struct State {
     /// Whom to believe; none while no entry has changed a key.
     trust: Option<Trust>,
     /// Where each entry stands; read when first asked for.
-    places: Option<BTreeMap<EntryId, u64>>,
-}
-
-/// The unfinished tiles at the tree's right edge: all that is needed to grow it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Edge {
-    size: u64,
-    /// The hashes of each level's partial tile, lowest first.
-    levels: Vec<Vec<Hash>>,
-    /// The bytes of the partial bundle.
-    bundle: Vec<u8>,
+    places: Option<Places>,
 }
 
 impl Log {
@@ -153,42 +141,27 @@ impl Log {
         let mut state = self.state();
         for _ in 0..ATTEMPTS {
             self.load_places(&mut state)?;
-            let (mut fresh, mut hashes, mut added) = (Vec::new(), Vec::new(), BTreeMap::new());
-            let mut next_index = state.edge.size;
-            let mut indexes = Vec::with_capacity(ids.len());
-            for (id, text) in ids.iter().zip(texts) {
-                let known = state.places.as_ref().and_then(|places| places.get(id));
-                if let Some(index) = known.or_else(|| added.get(id)) {
-                    indexes.push(*index);
-                    continue;
-                }
-                indexes.push(next_index);
-                added.insert(*id, next_index);
-                hashes.push(*id);
-                fresh.push(*text);
-                next_index = next_index.saturating_add(1);
+            let first_index = state.edge.size;
+            let placed = state.places.get_or_insert_default().place(&ids, first_index);
+            if placed.fresh.is_empty() {
+                return Ok(placed.indexes);
             }
-            if fresh.is_empty() {
-                return Ok(indexes);
-            }
-            let about_keys = kept::about_keys(state.edge.size, &fresh);
-            let (before, size) = (state.trust.as_ref(), state.edge.size);
-            let trust = self.signing.after(before, size, &about_keys)?;
+            let fresh = || placed.fresh.iter().copied();
+            let entries: Vec<&str> = fresh().filter_map(|at| texts.get(at).copied()).collect();
+            let added: Vec<Hash> = fresh().filter_map(|at| ids.get(at).copied()).collect();
+            let about_keys = kept::about_keys(first_index, &entries);
+            let trust = self.signing.after(state.trust.as_ref(), first_index, &about_keys)?;
             let mut edge = state.edge.clone();
-            let objects = edge.grow(&fresh, &hashes)?;
+            let objects = edge.grow(&entries, &added).map_err(|e| broken(e.to_string()))?;
             let number = state.number.saturating_add(1);
-            let commit = Commit {
-                prev_size: state.edge.size,
-                size: edge.size,
-                root: edge.root(),
-                entries: fresh.iter().map(|text| (*text).to_owned()).collect(),
-            };
+            let commit =
+                Commit { prev_size: first_index, size: edge.size, root: edge.root(), entries };
             match self.commits().commit(number, &commit.bytes())? {
                 Committed::Done => {
                     self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
                     (state.number, state.edge, state.trust) = (number, edge, trust);
-                    state.places.get_or_insert_default().append(&mut added);
-                    return Ok(indexes);
+                    state.places.get_or_insert_default().add(added, first_index);
+                    return Ok(placed.indexes);
                 }
                 Committed::Conflict => {
                     let newer = self.load()?;
@@ -207,7 +180,7 @@ impl Log {
     pub fn contains(&self, id: &EntryId) -> Result<bool, Error> {
         let mut state = self.state();
         self.load_places(&mut state)?;
-        Ok(state.places.as_ref().is_some_and(|places| places.contains_key(id)))
+        Ok(state.places.as_ref().is_some_and(|places| places.get(id).is_some()))
     }
 
     /// Returns the number of entries.
@@ -235,8 +208,8 @@ impl Log {
         let commit = Commit::parse(&bytes)
             .map_err(|reason| broken(format!("commit {number} cannot be read: {reason}")))?;
         let mut edge = self.read_edge(commit.prev_size)?;
-        let texts: Vec<&str> = commit.entries.iter().map(String::as_str).collect();
-        let objects = edge.grow(&texts, &leaf_hashes(&texts))?;
+        let hashes = leaf_hashes(&commit.entries);
+        let objects = edge.grow(&commit.entries, &hashes).map_err(|e| broken(e.to_string()))?;
         // INVARIANT: nothing is signed but what the tiles and the commit agree on.
         if edge.size != commit.size || edge.root() != commit.root {
             return Err(broken(format!(
@@ -261,10 +234,7 @@ impl Log {
         edge: &Edge,
         trust: Option<&Trust>,
     ) -> Result<(), Error> {
-        objects
-            .par_iter()
-            .with_min_len(4)
-            .try_for_each(|(tile, bytes)| self.zone.put_content(&tile.path(), bytes))?;
+        self.zone.put_contents(objects.iter().map(|(tile, bytes)| (tile.path(), bytes.clone())))?;
         kept::keep(&self.zone, about_keys)?;
         let (size, root) = (edge.size, edge.root());
         let checkpoint = Checkpoint { origin: self.origin.clone(), size, root };
@@ -318,67 +288,8 @@ impl Log {
         if root_of_hashes(&hashes) != state.edge.root() {
             return Err(broken("the tiles under `tile/0` do not give the root"));
         }
-        let mut places = BTreeMap::new();
-        for (index, hash) in (0_u64..).zip(hashes) {
-            places.entry(hash).or_insert(index);
-        }
-        state.places = Some(places);
+        state.places = Some(Places::of(hashes));
         Ok(())
-    }
-}
-
-impl Edge {
-    fn root(&self) -> Hash {
-        tile::edge_root(self.levels.iter().map(Vec::as_slice))
-    }
-
-    /// Adds entries and returns the objects that come to be: full tiles and bundles, and the
-    /// partial ones of the new size.
-    fn grow<T: AsRef<[u8]>>(
-        &mut self,
-        entries: &[T],
-        hashes: &[Hash],
-    ) -> Result<Vec<(Tile, Bytes)>, Error> {
-        let before = self.size;
-        let mut objects = Vec::new();
-        for (entry, hash) in entries.iter().zip(hashes) {
-            let index = self.size.checked_div(256).unwrap_or(0);
-            tile::encode_entry(entry.as_ref(), &mut self.bundle)
-                .map_err(|e| broken(e.to_string()))?;
-            self.size = self.size.saturating_add(1);
-            if self.size.is_multiple_of(256) {
-                let bundle = Bytes::from(std::mem::take(&mut self.bundle));
-                objects.push((Tile { row: Row::Entries, index, width: 256 }, bundle));
-            }
-            self.push(0, *hash, &mut objects);
-        }
-        for tile in tile::added(before, self.size).into_iter().filter(|tile| !tile.is_full()) {
-            let bytes = match tile.row {
-                Row::Entries => Bytes::copy_from_slice(&self.bundle),
-                Row::Level(level) => tile::encode_hashes(
-                    self.levels.get(usize::from(level)).map(Vec::as_slice).unwrap_or_default(),
-                ),
-            };
-            objects.push((tile, bytes));
-        }
-        Ok(objects)
-    }
-
-    /// Adds a hash to a level; a tile that is full goes out and its root goes one level up.
-    fn push(&mut self, level: u8, hash: Hash, objects: &mut Vec<(Tile, Bytes)>) {
-        let at = usize::from(level);
-        if self.levels.len() <= at {
-            self.levels.resize(at.saturating_add(1), Vec::new());
-        }
-        let Some(hashes) = self.levels.get_mut(at) else { return };
-        hashes.push(hash);
-        if hashes.len() == super::tree::TILE_WIDTH {
-            let full = std::mem::take(hashes);
-            let index = Row::Level(level).width_of(self.size).saturating_sub(1) / 256;
-            let tile = Tile { row: Row::Level(level), index, width: 256 };
-            objects.push((tile, tile::encode_hashes(&full)));
-            self.push(level.saturating_add(1), root_of_hashes(&full), objects);
-        }
     }
 }
 

@@ -210,7 +210,9 @@ impl Form {
             Self::Count => text.map_or_else(number, is_few),
             Self::Hash => text.is_some_and(is_hash),
             Self::Text => text.is_some_and(is_plain),
-            Self::Day => text.is_some_and(|t| Date::parse(t).is_ok_and(|day| day.to_string() == t)),
+            Self::Day => {
+                text.is_some_and(|t| t.parse::<Date>().is_ok_and(|day| day.to_string() == t))
+            }
             Self::Instant => {
                 text.is_some_and(|t| Instant::parse(t).is_ok_and(|i| i.to_string() == t))
             }

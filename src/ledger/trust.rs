@@ -339,7 +339,9 @@ impl Trust {
             held.end = held.end.filter(|(at, _)| *at < size);
         }
         then.changes.retain(|(at, _)| *at < size);
-        then.last_good = then.last_good.filter(|_| then.ended().is_some());
+        if then.ended().is_none() {
+            then.last_good = None;
+        }
         then
     }
 

@@ -6,7 +6,7 @@
 //! folder could be lost, or, once a process has died, its temporary files.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     os::unix::fs::MetadataExt as _,
@@ -19,6 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use object_store::{ObjectStore, local::LocalFileSystem};
+use rayon::prelude::*;
 
 use super::{Created, Error, Listed, Result, medium::Medium, name};
 
@@ -65,7 +66,7 @@ impl Folder {
             let folder = self.enter(parent(&file))?;
             let temporary = Temporary::written(parent(&file), bytes)?;
             temporary.file.sync_all()?;
-            fs::rename(&temporary.path, &file)?;
+            fs::rename(&temporary.name.0, &file)?;
             folder.sync_all()
         };
         placed().map_err(unavailable("write", path))
@@ -76,7 +77,7 @@ impl Folder {
         let placed = || {
             fs::create_dir_all(parent(&file))?;
             let temporary = Temporary::written(parent(&file), bytes)?;
-            fs::rename(&temporary.path, &file)
+            fs::rename(&temporary.name.0, &file)
         };
         placed().map_err(unavailable("write", path))
     }
@@ -90,7 +91,7 @@ impl Folder {
             } else {
                 let temporary = Temporary::written(parent(&file), bytes)?;
                 temporary.file.sync_all()?;
-                match fs::hard_link(&temporary.path, &file) {
+                match fs::hard_link(&temporary.name.0, &file) {
                     Ok(()) => Created::New,
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Created::Exists,
                     Err(error) => return Err(error),
@@ -101,6 +102,61 @@ impl Folder {
             Ok(created)
         };
         placed().map_err(unavailable("create", path))
+    }
+
+    /// Writes those of many objects that are missing, with one sync for all of their bytes: none
+    /// gets its name before. Names are made of content: an object that is there must hold the same.
+    pub(super) fn put_contents(&self, objects: &[(String, Bytes)]) -> Result<()> {
+        let mut folders = BTreeMap::new();
+        for (path, _) in objects {
+            let file = self.file(path)?;
+            if !folders.contains_key(parent(&file)) {
+                let opened = self.enter(parent(&file)).map_err(unavailable("write", path))?;
+                folders.insert(parent(&file).to_owned(), opened);
+            }
+        }
+        let written = objects.par_iter().map(|(path, bytes)| {
+            if self.holds(path, bytes)? {
+                return Ok(None);
+            }
+            // Thousands of files cannot all be held open: only the name is kept.
+            let temporary = Temporary::written(parent(&self.file(path)?), bytes);
+            let temporary = temporary.map_err(unavailable("write", path))?;
+            Ok(Some((path, bytes, temporary.name)))
+        });
+        let written: Vec<_> = written.filter_map(Result::transpose).collect::<Result<_>>()?;
+        if !written.is_empty() {
+            let names = written.iter().map(|(_, _, name)| name.0.as_path());
+            sync_files(&self.root, names).map_err(unavailable("sync", "what was written"))?;
+        }
+        written.into_par_iter().try_for_each(|(path, bytes, name)| {
+            match fs::hard_link(&name.0, self.file(path)?) {
+                Ok(()) => Ok(()),
+                // Another writer was first, or has swept a name that nobody held.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.holds(path, bytes).map(|_| ())
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    match self.create(path, bytes)? {
+                        Created::New => Ok(()),
+                        Created::Exists => self.holds(path, bytes).map(|_| ()),
+                    }
+                }
+                Err(error) => Err(unavailable("create", path)(error)),
+            }
+        })?;
+        folders.iter().try_for_each(|(folder, opened)| {
+            opened.sync_all().map_err(unavailable("sync", &folder.to_string_lossy()))
+        })
+    }
+
+    /// Says whether an object is there; one with other bytes is an error.
+    fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool> {
+        match self.find(path)? {
+            None => Ok(false),
+            Some(found) if found == *bytes => Ok(true),
+            Some(_) => Err(Error::Differs { path: path.to_owned() }),
+        }
     }
 
     /// Opens the folder that is to be written in, and makes it where it is missing. The first time
@@ -205,11 +261,14 @@ impl Folder {
     }
 }
 
-/// A file that has no name of its own yet. It is locked while its writer lives, and its temporary
-/// name goes with it.
+/// A temporary name, which goes when it is let go of.
+#[derive(Debug)]
+struct Name(PathBuf);
+
+/// A file that has no name of its own yet. It is locked while its writer lives.
 #[derive(Debug)]
 struct Temporary {
-    path: PathBuf,
+    name: Name,
     file: File,
 }
 
@@ -230,7 +289,7 @@ impl Temporary {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
-            let temporary = Self { path, file };
+            let temporary = Self { name: Name(path), file };
             if let Err(error) = temporary.file.lock() {
                 // Where there are no locks, nobody sweeps.
                 tracing::debug!(%error, "a temporary file could not be locked");
@@ -243,10 +302,10 @@ impl Temporary {
     }
 }
 
-impl Drop for Temporary {
+impl Drop for Name {
     fn drop(&mut self) {
         // A renamed file has left the name already; one that cannot be removed is swept later.
-        drop(fs::remove_file(&self.path));
+        drop(fs::remove_file(&self.0));
     }
 }
 
@@ -304,6 +363,17 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), E::NotFound | E::NotADirectory | E::IsADirectory)
 }
 
+/// Makes the bytes of files durable, which lie in one file system.
+#[cfg(target_os = "linux")]
+fn sync_files<'a>(root: &Path, _: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(open_folder(root)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_files<'a>(_: &Path, mut files: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    files.try_for_each(|file| File::open(file)?.sync_all())
+}
+
 fn parent(file: &Path) -> &Path {
     file.parent().unwrap_or(file)
 }
@@ -339,7 +409,7 @@ mod tests {
         let living = Temporary::written(&vault, b"more to come").unwrap();
         let folder = Folder::new(dir.path().to_owned());
         folder.put("vault/object", b"whole").unwrap();
-        let held = living.path.file_name().unwrap().to_string_lossy().into_owned();
+        let held = living.name.0.file_name().unwrap().to_string_lossy().into_owned();
         assert_eq!(
             names(&vault),
             [held, "object".to_owned()],
@@ -364,7 +434,7 @@ mod tests {
             fs::write(dir.path().join(name), b"of another container").unwrap();
         }
         let made = Temporary::written(dir.path(), b"mine").unwrap();
-        assert_eq!(fs::read(&made.path).unwrap(), b"mine");
+        assert_eq!(fs::read(&made.name.0).unwrap(), b"mine");
         assert_eq!(names(dir.path()).len(), 21, "another writer's file was taken over");
     }
 

@@ -26,8 +26,22 @@ const ROLE: Form = OneOf(&["log", "steward", "recovery"]);
 const FILE: Form = Object(&[has("name", Text), has("digest", Hash)]);
 
 /// The rules of a pool; pools of before rule sets had names spelt them out.
-const RULES: Form =
-    Either(&Object(&[has("name", Text), has("version", Number), has("digest", Hash)]), &Free);
+const RULES: Form = Either(&RULE_SET, &RULES_SPELT);
+
+const RULE_SET: Form = Object(&[has("name", Text), has("version", Number), has("digest", Hash)]);
+
+const RULES_SPELT: Form = Object(&[
+    has("method", Text),
+    has("currency", Text),
+    has("rounding", Text),
+    has("minimum", Money),
+    has("base_ppm", Number),
+    has("usage_ppm", Number),
+    has("institution_ppm", Number),
+    has("fee_bps", Number),
+    has("units_per_query", Number),
+    has("accrual_per_minor", Number),
+]);
 
 const TABLE: Form = Object(&[
     has("table", Text),
@@ -58,6 +72,22 @@ const COUNTS: Form = Object(&[
     has("released", Number),
     has("people", Number),
 ]);
+
+/// The tree of a version's records.
+const RECORDS: Form = Object(&[has("root", Hash), has("count", Number)]);
+
+/// What institutions have of a payout, together.
+const SHARED: Form = Object(&[has("total", Money), has("carried", Money), has("commitment", Hash)]);
+
+/// What a pool has of a match.
+const SHARE: Form = Object(&[has("pool", Text), has("amount", Money)]);
+
+/// A rate of exchange, whose it is and of which day.
+const RATE: Form =
+    Object(&[has("num", Number), has("den", Number), has("source", Text), has("date", Day)]);
+
+/// A policy's first day, and the day after its last.
+const TERM: Form = Object(&[has("from", Day), has("until", Day)]);
 
 /// A step of transfers with one partner.
 const TRANSFER: &[Member] = &[has("partner", Text), has("count", Count), has("root", Hash)];
@@ -150,7 +180,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("run_key", Hash),
                     has("k", Number),
                     has("tables", Each(&TABLE)),
-                    has("record", Object(&[has("root", Hash), has("count", Number)])),
+                    has("record", RECORDS),
                     has("consent_commit", Number),
                     has("counts", COUNTS),
                     has("inputs", Hash),
@@ -224,14 +254,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("unallocated", Money),
                     has("currency", Text),
                     has("input_digest", Hash),
-                    may(
-                        "institutions",
-                        Object(&[
-                            has("total", Money),
-                            has("carried", Money),
-                            has("commitment", Hash),
-                        ]),
-                    ),
+                    may("institutions", SHARED),
                 ]
             },
         ),
@@ -330,7 +353,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("fund", Text),
                     has("period", Text),
                     has("total", Money),
-                    has("shares", Each(&Object(&[has("pool", Text), has("amount", Money)]))),
+                    has("shares", Each(&SHARE)),
                     has("cap_ppm", OrNull(&Number)),
                     has("input_digest", Hash),
                 ]
@@ -348,15 +371,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("commitment", Hash),
                     may("total", Money),
                     may("control", Money),
-                    may(
-                        "rate",
-                        Object(&[
-                            has("num", Number),
-                            has("den", Number),
-                            has("source", Text),
-                            has("date", Day),
-                        ]),
-                    ),
+                    may("rate", RATE),
                 ]
             },
         ),
@@ -450,7 +465,7 @@ fn parts(kind: Kind) -> (Subjects, &'static [Member]) {
                     has("policy", Text),
                     has("cover", OneOf(&["insurance", "incentive"])),
                     has("currency", Text),
-                    has("term", Object(&[has("from", Day), has("until", Day)])),
+                    has("term", TERM),
                     has("sum", Money),
                     has("purpose", Text),
                 ]

@@ -5,6 +5,7 @@
 //! Never: a key that no known key vouches for; that none is kept back, `verify_all` says.
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 
 use super::{Error as TrustError, Role, Trust, vkey};
 use crate::{
@@ -100,11 +101,12 @@ pub(in crate::ledger) fn about_keys<'a, T: AsRef<[u8]> + 'a>(
     first: u64,
     texts: impl IntoIterator<Item = &'a T>,
 ) -> Vec<(u64, Entry)> {
+    let keyid = Finder::new(KEYID);
     let about = (first..).zip(texts).filter_map(|(index, text)| {
         let bytes = text.as_ref();
         // No entry has two signatures but these; parsing all would cost more than hashing them.
-        let signatures = bytes.windows(KEYID.len()).filter(|window| *window == KEYID).count();
-        let entry = if signatures > 1 { Entry::parse(bytes).ok()? } else { return None };
+        let second = keyid.find_iter(bytes).nth(1);
+        let entry = if second.is_some() { Entry::parse(bytes).ok()? } else { return None };
         let kinds = [Some(Kind::KeyRotated), Some(Kind::KeyRevoked)];
         kinds.contains(&entry.kind()).then_some((index, entry))
     });
