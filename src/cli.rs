@@ -5,6 +5,7 @@
 
 pub mod approve;
 pub mod audit;
+pub mod believe;
 pub mod completions;
 pub mod consent;
 pub mod cover;
@@ -30,6 +31,7 @@ pub mod payout;
 pub mod pool;
 pub mod population;
 mod progress;
+pub mod proof;
 pub mod publish;
 pub mod quality;
 pub mod query;
@@ -187,7 +189,7 @@ pub enum Command {
     /// Check the book against its checkpoints, and with --deep every object it names
     Verify(verify::Args),
     /// Check a proof with nothing but the log's public key
-    VerifyProof(ledger::ProofArgs),
+    VerifyProof(proof::Args),
     /// Check views of FHIR resources, run them over files, run the official tests
     View(view::Args),
     /// Make institutions, people, records and consents from a seed
@@ -363,7 +365,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Ledger(args) => ledger::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
-        Command::VerifyProof(args) => ledger::verify_proof(&args, context),
+        Command::VerifyProof(args) => proof::run(&args, context),
         Command::View(args) => view::run(args, context),
         Command::Population(args) => population::run(args, context),
         Command::Completions(args) => completions::shell(&args, context, Cli::command()),

@@ -210,7 +210,15 @@ impl Store {
     /// Says whether a sealed object holds these bytes already. Sealed again they would be others in
     /// the store, though nothing changed.
     fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool> {
-        Ok(self.sealed.is_some() && self.find(path)?.as_ref() == Some(bytes))
+        if self.sealed.is_none() {
+            return Ok(false);
+        }
+        match self.find(path) {
+            Ok(found) => Ok(found.as_ref() == Some(bytes)),
+            // What does not open is written over like anything else.
+            Err(Error::Sealed { .. } | Error::Destroyed { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes an object, over whatever was there. For pointers and pages that may change.
@@ -273,7 +281,7 @@ impl Store {
     pub fn put_contents(&self, objects: impl IntoIterator<Item = (String, Bytes)>) -> Result<()> {
         let objects: Vec<(String, Bytes)> = objects.into_iter().collect();
         match &self.backend {
-            Backend::Folder(folder) if self.sealed.is_none() && objects.len() >= TOGETHER_MIN => {
+            Backend::Folder(folder) if objects.len() >= TOGETHER_MIN && self.sealed.is_none() => {
                 let full = |(path, bytes): &(String, Bytes)| (self.full(path), bytes.clone());
                 let objects: Vec<_> = objects.iter().map(full).collect();
                 #[cfg(test)]

@@ -17,6 +17,8 @@ mod objects;
 mod renew;
 mod segments;
 mod site_key;
+#[cfg(test)]
+mod tests;
 mod wrapper;
 
 use std::{io, path::PathBuf};

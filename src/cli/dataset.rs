@@ -106,8 +106,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
                 }
             }
             let destroyed = dataset::is_destroyed(&site, &version)?;
-            let shown =
-                Shown { version: &version, destroyed, determinations: &determinations };
+            let shown = Shown { version: &version, destroyed, determinations: &determinations };
             table.write(context.global.format, &shown, context.out)?;
             if destroyed {
                 writeln!(context.err, "its key was destroyed: nobody reads its rows any more")?;

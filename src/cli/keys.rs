@@ -180,9 +180,12 @@ impl From<Error> for Failure {
             Error::Key(error) => error.into(),
             Error::Store(error) => error.into(),
             Error::Lake(error) => error.into(),
-            Error::Open => Self::new(Kind::Refused, error)
-                .hint("`almoner keys rotate vault` seals a site that was made before there were seals"),
-            Error::Exists(_) => Self::new(Kind::Usage, error).hint("name a folder that is not there yet"),
+            Error::Open => Self::new(Kind::Refused, error).hint(
+                "`almoner keys rotate vault` seals a site that was made before there were seals",
+            ),
+            Error::Exists(_) => {
+                Self::new(Kind::Usage, error).hint("name a folder that is not there yet")
+            }
             Error::File { .. } => Self::new(Kind::Failed, error),
         }
     }

@@ -121,7 +121,7 @@ impl Entry {
         body: &Map<String, Value>,
         signing: &Signing<'_>,
     ) -> Result<Self, Error> {
-        Schema::check(kind, body.iter(), subjects.len(), signing.others.len().saturating_add(1))?;
+        Schema::check(kind, &body.iter(), subjects.len(), signing.others.len().saturating_add(1))?;
         Self::seal(kind, origin, time, subjects, prev, body, signing)
     }
 
@@ -288,7 +288,7 @@ impl Entry {
     pub fn check(&self) -> Result<(), schema::Error> {
         let Some(kind) = self.kind() else { return Ok(()) };
         let body = self.predicate.iter().filter(|(name, _)| !COMMON.contains(&name.as_str()));
-        Schema::check(kind, body, self.subjects.len(), self.signatures.len())
+        Schema::check(kind, &body, self.subjects.len(), self.signatures.len())
     }
 
     /// Returns its kind; `None` where this version does not know it.

@@ -301,7 +301,11 @@ impl From<reader::Error> for Error {
     fn from(error: reader::Error) -> Self {
         match error {
             reader::Error::Store(error) => Self::Store(error),
-            other => Self::Broken(other.to_string()),
+            error @ (reader::Error::Missing { .. }
+            | reader::Error::Checkpoint { .. }
+            | reader::Error::Broken { .. }
+            | reader::Error::Entry { .. }
+            | reader::Error::Beyond { .. }) => Self::Broken(error.to_string()),
         }
     }
 }

@@ -119,7 +119,8 @@ impl Policy {
         let mut last = 1;
         for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
             last = line;
-            let read = if line > LINES_MAX { Err(Fault::TooLong) } else { reading.line(line, text) };
+            let read =
+                if line > LINES_MAX { Err(Fault::TooLong) } else { reading.line(line, text) };
             read.map_err(|fault| Error { line, fault })?;
         }
         let Some((_, quorum)) = reading.quorum else {
@@ -174,6 +175,35 @@ impl Policy {
             met.push(count >= group.threshold);
         }
         self.quorum.is_none_or(|quorum| of(quorum, &met))
+    }
+}
+
+/// Whom a reader believes: keys of logs and witnesses, and how many of the witnesses it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Believed {
+    keys: Vec<Verifier>,
+    policy: Option<Policy>,
+}
+
+impl Believed {
+    /// Joins keys that are believed anyway with those of a policy.
+    pub fn new(mut keys: Vec<Verifier>, policy: Option<Policy>) -> Self {
+        for key in policy.iter().flat_map(Policy::keys) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Self { keys, policy }
+    }
+
+    /// Returns the keys: what a note is to be opened with.
+    pub fn keys(&self) -> &[Verifier] {
+        &self.keys
+    }
+
+    /// Says whether those who signed a checkpoint suffice; without a policy its log suffices.
+    pub fn suffices(&self, by: &[Vouched]) -> bool {
+        self.policy.as_ref().is_none_or(|policy| policy.satisfied(by))
     }
 }
 
@@ -411,7 +441,10 @@ mod tests {
         }
         for threshold in ["0", "01", "+1", "-1", "1.0", "ALL", "99999999999999999999"] {
             let text = format!("witness a {a}\ngroup g {threshold} a\nquorum g\n");
-            assert!(Policy::parse(text.as_bytes()).is_err(), "a threshold of {threshold} was taken");
+            assert!(
+                Policy::parse(text.as_bytes()).is_err(),
+                "a threshold of {threshold} was taken"
+            );
         }
         for odd in ["quorum\u{1}none\n", "quorum none\r\n", "quorum none\u{7f}\n"] {
             let refused = Policy::parse(odd.as_bytes());

@@ -54,15 +54,15 @@ pub enum Form {
     /// True or false.
     Flag,
     /// A list of values of one form.
-    Each(&'static Form),
+    Each(&'static Self),
     /// An object of these members.
     Object(&'static [Member]),
     /// An object whose own rules stand with who writes it.
     Free,
     /// A value of the first form or of the second.
-    Either(&'static Form, &'static Form),
+    Either(&'static Self, &'static Self),
     /// A value of the form, or `null`.
-    OrNull(&'static Form),
+    OrNull(&'static Self),
 }
 
 /// A member of a body or of an object in it.
@@ -143,7 +143,7 @@ impl Schema {
     /// Says whether the parts of an entry of `kind` fit; `body` is without the common members.
     pub fn check<'a>(
         kind: Kind,
-        body: impl Iterator<Item = (&'a String, &'a Value)> + Clone,
+        body: &(impl Iterator<Item = (&'a String, &'a Value)> + Clone),
         subjects: usize,
         signatures: usize,
     ) -> Result<(), Error> {
@@ -174,7 +174,7 @@ fn members<'a>(
     kind: Kind,
     place: &str,
     known: &[Member],
-    found: impl Iterator<Item = (&'a String, &'a Value)> + Clone,
+    found: &(impl Iterator<Item = (&'a String, &'a Value)> + Clone),
 ) -> Result<(), Error> {
     let path = |name: &str| {
         if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
@@ -232,7 +232,7 @@ impl Form {
                 return each.iter().try_for_each(|one| form.check(kind, path, one));
             }
             Self::Object(known) => {
-                return members(kind, path, known, value.as_object().ok_or_else(wrong)?.iter());
+                return members(kind, path, known, &value.as_object().ok_or_else(wrong)?.iter());
             }
         };
         if good { Ok(()) } else { Err(wrong()) }
@@ -315,7 +315,7 @@ mod tests {
 
     fn check(kind: Kind, body: &Map<String, Value>) -> Result<(), Error> {
         let schema = Schema::of(kind);
-        Schema::check(kind, body.iter(), *schema.subjects.start(), *schema.signatures.start())
+        Schema::check(kind, &body.iter(), *schema.subjects.start(), *schema.signatures.start())
     }
 
     /// Every place of a value: itself, and all that lie in it.

@@ -110,3 +110,6 @@ impl Signing {
             .ok_or_else(|| fault("is no genesis of its key"))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,9 +208,8 @@ impl Trust {
     /// Takes the entry at a leaf index: one about keys changes what is believed, if the keys that
     /// it rests on signed it; any other changes nothing.
     pub fn take(&mut self, index: u64, entry: &Entry) -> Result<(), Error> {
-        let kind = match entry.kind() {
-            Some(kind @ (Kind::KeyRotated | Kind::KeyRevoked)) => kind,
-            Some(_) | None => return Ok(()),
+        let Some(kind @ (Kind::KeyRotated | Kind::KeyRevoked)) = entry.kind() else {
+            return Ok(());
         };
         entry.check()?;
         if entry.origin() != Some(&self.origin) {
@@ -251,8 +250,8 @@ impl Trust {
             (vec![Some(recovery), second], End::Revoked)
         };
         let all = entry.key_ids().count() == signers.len();
-        let signed = |key: &Option<&Verifier>| key.is_some_and(|key| entry.is_signed_by(key));
-        if !all || !signers.iter().all(signed) {
+        let signed = |key: Option<&Verifier>| key.is_some_and(|key| entry.is_signed_by(key));
+        if !all || !signers.into_iter().all(signed) {
             return Err(Error::Unsigned(role));
         }
         let current = self.held.iter_mut().rev().find(|held| held.role == role);
@@ -415,4 +414,4 @@ fn head(entry: &Entry, member: &str) -> Option<Head> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -10,6 +10,7 @@ use crate::{
     ledger::{
         Checkpoint, Hash, Reader,
         checkpoint::{self, Opened},
+        policy::Believed,
         reader,
         tree::verify_consistency,
     },
@@ -32,9 +33,24 @@ pub enum Error {
     /// They are of different logs.
     #[error("they are of two logs: `{0}` and `{1}`")]
     Origins(String, String),
-    /// The log that was to decide cannot be read.
+    /// The log cannot be read.
     #[error("the log cannot be read")]
     Log(#[from] reader::Error),
+    /// The policy is not met.
+    #[error("fewer witnesses cosigned the checkpoint than the policy asks for")]
+    Few,
+}
+
+/// Opens a log as the world is shown it: its own key signed it, and enough witnesses cosigned.
+pub fn shown(log: &Store, believed: &Believed) -> Result<Reader, Error> {
+    let object = "checkpoint".to_owned();
+    let note = log.find(&object).map_err(reader::Error::from)?;
+    let note = note.ok_or(reader::Error::Missing { object })?;
+    // The origin it claims; the key of that name must have signed it.
+    let claimed = note.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let origin = String::from_utf8_lossy(claimed);
+    let reader = Reader::open(log, &origin, believed.keys())?;
+    if believed.suffices(reader.vouched()) { Ok(reader) } else { Err(Error::Few) }
 }
 
 /// How two checkpoints stand to each other.

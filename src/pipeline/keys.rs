@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 use super::Progress;
 pub use crate::vault::{Error as KeyError, KeyName, Renewed};
 use crate::{
-    lake, site::Site,
+    lake,
+    site::Site,
     store::{self, Store},
     vault::Closed,
 };

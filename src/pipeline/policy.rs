@@ -90,7 +90,6 @@ pub fn set(site: &Site, file: &[u8]) -> Result<Stands, Error> {
     let subject = Subject { name: format!("policy/{number}"), sha3: digest, sha256: None };
     let entry = site.entry(Kind::PolicySet, &[subject], &[], &body)?;
     let adopted = witnessed::Adopted {
-        txn: site.txn()?,
         time: site.now(),
         policy: text.to_owned(),
         digest,

@@ -25,6 +25,9 @@ use super::{Created, Error, Listed, Result, medium::Medium, name};
 
 const TEMPORARY: &str = ".almoner-";
 
+/// Files that are written, and held open, together.
+const TOGETHER: usize = 256;
+
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug, Clone)]
@@ -66,7 +69,7 @@ impl Folder {
             let folder = self.enter(parent(&file))?;
             let temporary = Temporary::written(parent(&file), bytes)?;
             temporary.file.sync_all()?;
-            fs::rename(&temporary.name.0, &file)?;
+            fs::rename(&temporary.path, &file)?;
             folder.sync_all()
         };
         placed().map_err(unavailable("write", path))
@@ -77,7 +80,7 @@ impl Folder {
         let placed = || {
             fs::create_dir_all(parent(&file))?;
             let temporary = Temporary::written(parent(&file), bytes)?;
-            fs::rename(&temporary.name.0, &file)
+            fs::rename(&temporary.path, &file)
         };
         placed().map_err(unavailable("write", path))
     }
@@ -91,7 +94,7 @@ impl Folder {
             } else {
                 let temporary = Temporary::written(parent(&file), bytes)?;
                 temporary.file.sync_all()?;
-                match fs::hard_link(&temporary.name.0, &file) {
+                match fs::hard_link(&temporary.path, &file) {
                     Ok(()) => Created::New,
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Created::Exists,
                     Err(error) => return Err(error),
@@ -104,49 +107,43 @@ impl Folder {
         placed().map_err(unavailable("create", path))
     }
 
-    /// Writes those of many objects that are missing, with one sync for all of their bytes: none
-    /// gets its name before. Names are made of content: an object that is there must hold the same.
+    /// Writes those of many objects that are missing. Their names are made of their content: one that
+    /// is there must hold the same bytes.
     pub(super) fn put_contents(&self, objects: &[(String, Bytes)]) -> Result<()> {
-        let mut folders = BTreeMap::new();
+        objects.chunks(TOGETHER).try_for_each(|objects| self.put_together(objects))
+    }
+
+    /// One sync for the bytes of all, and none of them has its name before.
+    fn put_together(&self, objects: &[(String, Bytes)]) -> Result<()> {
+        let mut folders: BTreeMap<PathBuf, File> = BTreeMap::new();
         for (path, _) in objects {
             let file = self.file(path)?;
             if !folders.contains_key(parent(&file)) {
-                let opened = self.enter(parent(&file)).map_err(unavailable("write", path))?;
-                folders.insert(parent(&file).to_owned(), opened);
+                let folder = self.enter(parent(&file)).map_err(unavailable("create", path))?;
+                folders.insert(parent(&file).to_owned(), folder);
             }
         }
         let written = objects.par_iter().map(|(path, bytes)| {
             if self.holds(path, bytes)? {
                 return Ok(None);
             }
-            // Thousands of files cannot all be held open: only the name is kept.
             let temporary = Temporary::written(parent(&self.file(path)?), bytes);
-            let temporary = temporary.map_err(unavailable("write", path))?;
-            Ok(Some((path, bytes, temporary.name)))
+            Ok(Some((path, bytes, temporary.map_err(unavailable("create", path))?)))
         });
         let written: Vec<_> = written.filter_map(Result::transpose).collect::<Result<_>>()?;
-        if !written.is_empty() {
-            let names = written.iter().map(|(_, _, name)| name.0.as_path());
-            sync_files(&self.root, names).map_err(unavailable("sync", "what was written"))?;
-        }
-        written.into_par_iter().try_for_each(|(path, bytes, name)| {
-            match fs::hard_link(&name.0, self.file(path)?) {
-                Ok(()) => Ok(()),
-                // Another writer was first, or has swept a name that nobody held.
+        let temporaries = written.iter().map(|(_, _, temporary)| &temporary.file);
+        sync_files(temporaries).map_err(unavailable("sync", "what was written"))?;
+        written.into_par_iter().try_for_each(|(path, bytes, temporary)| {
+            match fs::hard_link(&temporary.path, self.file(path)?) {
+                // Another writer was first.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     self.holds(path, bytes).map(|_| ())
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    match self.create(path, bytes)? {
-                        Created::New => Ok(()),
-                        Created::Exists => self.holds(path, bytes).map(|_| ()),
-                    }
-                }
-                Err(error) => Err(unavailable("create", path)(error)),
+                linked => linked.map_err(unavailable("create", path)),
             }
         })?;
-        folders.iter().try_for_each(|(folder, opened)| {
-            opened.sync_all().map_err(unavailable("sync", &folder.to_string_lossy()))
+        folders.iter().try_for_each(|(path, folder)| {
+            folder.sync_all().map_err(unavailable("sync", &path.to_string_lossy()))
         })
     }
 
@@ -261,14 +258,23 @@ impl Folder {
     }
 }
 
-/// A temporary name, which goes when it is let go of.
-#[derive(Debug)]
-struct Name(PathBuf);
+/// Makes the bytes of files durable, which lie in one file system.
+#[cfg(target_os = "linux")]
+fn sync_files<'a>(mut files: impl Iterator<Item = &'a File>) -> io::Result<()> {
+    // Of the whole file system at once: for a few hundred files that is faster than of each.
+    files.next().map_or(Ok(()), |file| Ok(rustix::fs::syncfs(file)?))
+}
 
-/// A file that has no name of its own yet. It is locked while its writer lives.
+#[cfg(not(target_os = "linux"))]
+fn sync_files<'a>(mut files: impl Iterator<Item = &'a File>) -> io::Result<()> {
+    files.try_for_each(File::sync_all)
+}
+
+/// A file that has no name of its own yet. It is locked while its writer lives, and its temporary
+/// name goes with it.
 #[derive(Debug)]
 struct Temporary {
-    name: Name,
+    path: PathBuf,
     file: File,
 }
 
@@ -289,7 +295,7 @@ impl Temporary {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
-            let temporary = Self { name: Name(path), file };
+            let temporary = Self { path, file };
             if let Err(error) = temporary.file.lock() {
                 // Where there are no locks, nobody sweeps.
                 tracing::debug!(%error, "a temporary file could not be locked");
@@ -302,10 +308,10 @@ impl Temporary {
     }
 }
 
-impl Drop for Name {
+impl Drop for Temporary {
     fn drop(&mut self) {
         // A renamed file has left the name already; one that cannot be removed is swept later.
-        drop(fs::remove_file(&self.0));
+        drop(fs::remove_file(&self.path));
     }
 }
 
@@ -363,17 +369,6 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), E::NotFound | E::NotADirectory | E::IsADirectory)
 }
 
-/// Makes the bytes of files durable, which lie in one file system.
-#[cfg(target_os = "linux")]
-fn sync_files<'a>(root: &Path, _: impl Iterator<Item = &'a Path>) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(open_folder(root)?)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_files<'a>(_: &Path, mut files: impl Iterator<Item = &'a Path>) -> io::Result<()> {
-    files.try_for_each(|file| File::open(file)?.sync_all())
-}
-
 fn parent(file: &Path) -> &Path {
     file.parent().unwrap_or(file)
 }
@@ -409,7 +404,7 @@ mod tests {
         let living = Temporary::written(&vault, b"more to come").unwrap();
         let folder = Folder::new(dir.path().to_owned());
         folder.put("vault/object", b"whole").unwrap();
-        let held = living.name.0.file_name().unwrap().to_string_lossy().into_owned();
+        let held = living.path.file_name().unwrap().to_string_lossy().into_owned();
         assert_eq!(
             names(&vault),
             [held, "object".to_owned()],
@@ -434,7 +429,7 @@ mod tests {
             fs::write(dir.path().join(name), b"of another container").unwrap();
         }
         let made = Temporary::written(dir.path(), b"mine").unwrap();
-        assert_eq!(fs::read(&made.name.0).unwrap(), b"mine");
+        assert_eq!(fs::read(&made.path).unwrap(), b"mine");
         assert_eq!(names(dir.path()).len(), 21, "another writer's file was taken over");
     }
 

@@ -35,15 +35,15 @@ pub(super) struct Record {
     /// Its name.
     key: String,
     /// What wrapped it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) under: Option<String>,
-    /// The key and its name, wrapped; none once it is destroyed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    wrapped: Option<String>,
-    /// Whether it was destroyed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) destroyed: bool,
+    under: String,
+    /// The key and its name, wrapped; of a destroyed key its name alone, so that nobody but a holder of the
+    /// site key can say that it was destroyed.
+    wrapped: String,
 }
+
+/// What is wrapped begins with one of these.
+const LIVES: u8 = 1;
+const DESTROYED: u8 = 0;
 
 /// The keys of a site's data. Cloning it is cheap.
 #[derive(Clone)]
@@ -61,7 +61,8 @@ struct Inner {
 /// What this process has opened so far.
 #[derive(Default)]
 pub(super) struct State {
-    keys: BTreeMap<KeyName, Arc<Key>>,
+    /// The keys by name; none where one was destroyed.
+    keys: BTreeMap<KeyName, Option<Arc<Key>>>,
     wrappers: Vec<Arc<dyn Wrapper>>,
     /// The keys that new objects are sealed by, by what they are for: the vault, or a version.
     sealing: BTreeMap<Option<(String, u64)>, KeyName>,
@@ -105,17 +106,18 @@ impl Keyring {
 
     /// Lists all keys that there are or were, each with what wraps it; none where it was destroyed.
     pub fn list(&self) -> Result<Vec<(KeyName, Option<String>)>, Error> {
-        let records = self.names()?.into_iter().map(|name| {
-            let record = self.record(&name)?;
-            Ok((name, record.under.filter(|_| !record.destroyed)))
+        let listed = self.names()?.into_iter().map(|name| {
+            let under = self.record(&name)?.under;
+            let lives = self.find(&name)?.is_some();
+            Ok((name, lives.then_some(under)))
         });
-        records.collect()
+        listed.collect()
     }
 
     /// Says whether the key of a dataset version was destroyed: none of its keys is left.
     pub fn is_destroyed(&self, dataset: &str, version: u64) -> Result<bool, Error> {
         match self.newest_of(dataset, version)? {
-            Some(name) => Ok(self.record(&name)?.destroyed),
+            Some(name) => Ok(self.find(&name)?.is_none()),
             None => Ok(false),
         }
     }
@@ -126,9 +128,9 @@ impl Keyring {
         dataset: &str,
         version: u64,
     ) -> Result<(KeyName, Zeroizing<[u8; 32]>), Error> {
-        let name = self.newest_of(dataset, version)?.ok_or_else(|| Error::Unknown {
-            key: format!("lake/{dataset}@{version}"),
-        })?;
+        let name = self
+            .newest_of(dataset, version)?
+            .ok_or_else(|| Error::Unknown { key: format!("lake/{dataset}@{version}") })?;
         let key = self.key(&name)?;
         Ok((name, (*key).clone()))
     }
@@ -169,27 +171,26 @@ impl Keyring {
 
     /// Returns a key by its name.
     pub(super) fn key(&self, name: &KeyName) -> Result<Arc<Key>, Error> {
-        if let Some(key) = self.state().keys.get(name) {
-            return Ok(Arc::clone(key));
+        self.find(name)?.ok_or_else(|| Error::Destroyed { key: name.to_string() })
+    }
+
+    /// Returns a key by its name; none where it was destroyed.
+    pub(super) fn find(&self, name: &KeyName) -> Result<Option<Arc<Key>>, Error> {
+        if let Some(known) = self.state().keys.get(name) {
+            return Ok(known.clone());
         }
-        let record = self.record(name)?;
-        if record.destroyed {
-            return Err(Error::Destroyed { key: name.to_string() });
-        }
-        let key = Arc::new(self.unwrapped(name, &record)?);
-        self.state().keys.insert(name.clone(), Arc::clone(&key));
+        let key = self.unwrapped(name, &self.record(name)?)?.map(Arc::new);
+        self.state().keys.insert(name.clone(), key.clone());
         Ok(key)
     }
 
-    pub(super) fn record(&self, name: &KeyName) -> Result<Record, Error> {
+    fn record(&self, name: &KeyName) -> Result<Record, Error> {
         let bytes = self
             .zone()
             .find(&name.path())?
             .ok_or_else(|| Error::Unknown { key: name.to_string() })?;
-        let fault = |reason: String| Error::Format {
-            path: format!("{KEYRING}/{}", name.path()),
-            reason,
-        };
+        let fault =
+            |reason: String| Error::Format { path: format!("{KEYRING}/{}", name.path()), reason };
         let record: Record = serde_json::from_slice(&bytes)
             .map_err(|e| fault(format!("line {}, column {}", e.line(), e.column())))?;
         if record.key != name.to_string() {
@@ -198,23 +199,27 @@ impl Keyring {
         Ok(record)
     }
 
-    fn unwrapped(&self, name: &KeyName, record: &Record) -> Result<Key, Error> {
+    fn unwrapped(&self, name: &KeyName, record: &Record) -> Result<Option<Key>, Error> {
         let lost = || Error::Lost { key: name.to_string() };
-        let wrapped = record.wrapped.as_deref().ok_or_else(lost)?;
-        let wrapped = STANDARD.decode(wrapped).map_err(|_| lost())?;
-        let under = record.under.as_deref().unwrap_or_default();
-        let mut known = self.wrapper(|wrapper| wrapper.id() == under);
+        let wrapped = STANDARD.decode(&record.wrapped).map_err(|_| lost())?;
+        let mut known = self.wrapper(|wrapper| wrapper.id() == record.under);
         if known.is_none() {
             self.reload()?;
-            known = self.wrapper(|wrapper| wrapper.id() == under);
+            known = self.wrapper(|wrapper| wrapper.id() == record.under);
         }
         let plain = known.ok_or_else(lost)?.unwrap(&wrapped)?.ok_or_else(lost)?;
+        let (kind, rest) = plain.split_first().ok_or_else(lost)?;
+        let (key, of) = match *kind {
+            LIVES => rest.split_first_chunk::<32>().map(|(key, of)| (Some(key), of)),
+            DESTROYED => Some((None, rest)),
+            _ => None,
+        }
+        .ok_or_else(lost)?;
         // The name was wrapped with the key: no record stands in for another.
-        let (key, of) = plain.split_first_chunk::<32>().ok_or_else(lost)?;
         if of != name.to_string().as_bytes() {
             return Err(lost());
         }
-        Ok(Zeroizing::new(*key))
+        Ok(key.map(|key| Zeroizing::new(*key)))
     }
 
     fn wrapper(&self, wanted: impl Fn(&dyn Wrapper) -> bool) -> Option<Arc<dyn Wrapper>> {
@@ -235,35 +240,37 @@ impl Keyring {
         state.keys.clear();
     }
 
-    pub(super) fn wrapped(&self, name: &KeyName, key: &Key) -> Result<Record, Error> {
+    /// Wraps a key, or the word that it was destroyed.
+    fn wrapped(&self, name: &KeyName, key: Option<&Key>) -> Result<Bytes, Error> {
         let wrapper = self.wrapper(|_| true).ok_or(Error::Seal("there is no site key"))?;
-        let plain = Zeroizing::new([key.as_slice(), name.to_string().as_bytes()].concat());
-        Ok(Record {
-            key: name.to_string(),
-            under: Some(wrapper.id()),
-            wrapped: Some(STANDARD.encode(wrapper.wrap(&plain)?)),
-            destroyed: false,
-        })
+        let text = name.to_string();
+        let plain = Zeroizing::new(match key {
+            Some(key) => [&[LIVES], key.as_slice(), text.as_bytes()].concat(),
+            None => [&[DESTROYED], text.as_bytes()].concat(),
+        });
+        let wrapped = STANDARD.encode(wrapper.wrap(&plain)?);
+        let record = Record { key: text, under: wrapper.id(), wrapped };
+        let bytes = serde_json::to_vec_pretty(&record).map_err(|_| Error::Seal("it is no JSON"))?;
+        Ok(Bytes::from(bytes))
     }
 
-    pub(super) fn put(&self, name: &KeyName, record: &Record) -> Result<(), Error> {
-        Ok(self.zone().put(&name.path(), text(record)?)?)
+    /// Wraps a key anew, or the word that it was destroyed.
+    pub(super) fn put(&self, name: &KeyName, key: Option<&Key>) -> Result<(), Error> {
+        Ok(self.zone().put(&name.path(), self.wrapped(name, key)?)?)
     }
 
     /// Makes a new key; of several who make one of a name, all get the same.
     pub(super) fn make(&self, name: &KeyName) -> Result<Arc<Key>, Error> {
-        let record = self.wrapped(name, &cipher::random_key()?)?;
-        match self.zone().create(&name.path(), text(&record)?)? {
+        let record = self.wrapped(name, Some(&cipher::random_key()?))?;
+        match self.zone().create(&name.path(), record)? {
             Created::New | Created::Exists => self.key(name),
         }
     }
 
     /// Says of a key that it is gone, in the place where it was.
     pub(super) fn destroy(&self, name: &KeyName) -> Result<(), Error> {
-        let record =
-            Record { key: name.to_string(), under: None, wrapped: None, destroyed: true };
-        self.put(name, &record)?;
-        self.state().keys.remove(name);
+        self.put(name, None)?;
+        self.state().keys.insert(name.clone(), None);
         Ok(())
     }
 
@@ -328,9 +335,4 @@ impl Keyring {
         self.forget();
         self.reload()
     }
-}
-
-fn text(record: &Record) -> Result<Bytes, Error> {
-    let bytes = serde_json::to_vec_pretty(record).map_err(|_| Error::Seal("it is no JSON"))?;
-    Ok(Bytes::from(bytes))
 }

@@ -79,7 +79,9 @@ mod tests {
             assert_eq!(name.to_string(), text);
             assert_eq!(KeyName::of_path(&name.path()), Some(name), "the object would not be found");
         }
-        for text in ["vault/0", "vault/01", "vault/", "lake/d@1", "lake/@1/1", "lake/a/b@1/1", "x/1"] {
+        for text in
+            ["vault/0", "vault/01", "vault/", "lake/d@1", "lake/@1/1", "lake/a/b@1/1", "x/1"]
+        {
             assert_eq!(KeyName::parse(text), None, "{text} names no key");
         }
     }

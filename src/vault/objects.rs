@@ -64,8 +64,14 @@ impl Seal for VaultSeal {
         };
         match self.opened(path, sealed) {
             Ok(Some(plain)) => Ok(plain),
-            Ok(None) if epoch(sealed).is_none() => Err(fault("it is not sealed, in a sealed vault")),
+            Ok(None) if epoch(sealed).is_none() => {
+                Err(fault("it is not sealed, in a sealed vault"))
+            }
             Ok(None) => Err(fault("it was changed, or is another object's")),
+            // A rotation seals all anew before it destroys a key: what it missed was put there later.
+            Err(Error::Destroyed { .. }) => {
+                Err(fault("it is an older copy: its key was destroyed"))
+            }
             Err(error) => Err(error.at(path)),
         }
     }

@@ -120,6 +120,10 @@ impl Keyring {
         }
         self.forget();
         let done = self.site_key().begin().and_then(|()| self.reload()).and_then(|()| {
+            // What does not open now could not be wrapped anew: nothing is begun then.
+            for name in self.names()? {
+                self.find(&name)?;
+            }
             let done = work()?;
             self.rewrap()?;
             self.site_key().finish()?;
@@ -133,10 +137,8 @@ impl Keyring {
 
     fn rewrap(&self) -> Result<(), Error> {
         for name in self.names()? {
-            if !self.record(&name)?.destroyed {
-                let key = self.key(&name)?;
-                self.put(&name, &self.wrapped(&name, &key)?)?;
-            }
+            let key = self.find(&name)?;
+            self.put(&name, key.as_deref())?;
         }
         Ok(())
     }
@@ -191,7 +193,7 @@ impl Keyring {
     fn living(&self, dataset: &str, version: Option<u64>) -> Result<Vec<KeyName>, Error> {
         let mut living = Vec::new();
         for name in self.names()? {
-            if is_of(&name, dataset, version) && !self.record(&name)?.destroyed {
+            if is_of(&name, dataset, version) && self.find(&name)?.is_some() {
                 living.push(name);
             }
         }
@@ -201,7 +203,7 @@ impl Keyring {
     fn destroy_all(&self, names: Vec<KeyName>) -> Result<Vec<KeyName>, Error> {
         let mut destroyed = Vec::new();
         for name in names {
-            if !self.record(&name)?.destroyed {
+            if self.find(&name)?.is_some() {
                 self.destroy(&name)?;
                 destroyed.push(name);
             }

@@ -167,9 +167,7 @@ pub(super) fn decrypt(sealed: &[u8], key: &Key) -> Option<Bytes> {
     filled(&outline, &pages)
 }
 
-fn chunks(
-    metadata: &ParquetMetaData,
-) -> impl Iterator<Item = (Chunk, &ColumnChunkMetaData)> {
+fn chunks(metadata: &ParquetMetaData) -> impl Iterator<Item = (Chunk, &ColumnChunkMetaData)> {
     metadata.row_groups().iter().enumerate().flat_map(|(group, row_group)| {
         row_group.columns().iter().enumerate().map(move |(column, chunk)| {
             let has_dictionary = chunk.dictionary_page_offset().is_some();

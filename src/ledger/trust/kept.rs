@@ -5,7 +5,7 @@
 //! Never: a key that no known key vouches for; that none is kept back, `verify_all` says.
 
 use bytes::Bytes;
-use memchr::memmem::Finder;
+use memchr::memmem;
 
 use super::{Error as TrustError, Role, Trust, vkey};
 use crate::{
@@ -101,19 +101,17 @@ pub(in crate::ledger) fn about_keys<'a, T: AsRef<[u8]> + 'a>(
     first: u64,
     texts: impl IntoIterator<Item = &'a T>,
 ) -> Vec<(u64, Entry)> {
-    let keyid = Finder::new(KEYID);
+    let keyid = memmem::Finder::new("\"keyid\":");
     let about = (first..).zip(texts).filter_map(|(index, text)| {
         let bytes = text.as_ref();
         // No entry has two signatures but these; parsing all would cost more than hashing them.
-        let second = keyid.find_iter(bytes).nth(1);
-        let entry = if second.is_some() { Entry::parse(bytes).ok()? } else { return None };
+        keyid.find_iter(bytes).nth(1)?;
+        let entry = Entry::parse(bytes).ok()?;
         let kinds = [Some(Kind::KeyRotated), Some(Kind::KeyRevoked)];
         kinds.contains(&entry.kind()).then_some((index, entry))
     });
     about.collect()
 }
-
-const KEYID: &[u8] = b"\"keyid\":";
 
 /// Takes entries about keys one after the other; the first that is none ends it.
 pub(in crate::ledger) fn take_all(

@@ -9,38 +9,43 @@ use crate::{
     signed_note::Signer,
 };
 
-const ORIGIN: &str = "commons.example/ledger";
+pub(in crate::ledger) const ORIGIN: &str = "commons.example/ledger";
 
-pub(super) fn key(role: Role, seed: u8) -> Signer {
+pub(in crate::ledger) fn key(role: Role, seed: u8) -> Signer {
     Signer::from_seed(&role.key_name(ORIGIN), &[seed; 32]).unwrap()
 }
 
-fn log() -> Signer {
+pub(in crate::ledger) fn log() -> Signer {
     key(Role::Log, 1)
 }
 
-fn steward() -> Signer {
+pub(in crate::ledger) fn steward() -> Signer {
     key(Role::Steward, 2)
 }
 
-fn recovery() -> Signer {
+pub(in crate::ledger) fn recovery() -> Signer {
     key(Role::Recovery, 3)
 }
 
-fn signed(kind: Kind, body: &Map<String, Value>, by: &[&Signer]) -> Entry {
+pub(in crate::ledger) fn signed(kind: Kind, body: &Map<String, Value>, by: &[&Signer]) -> Entry {
     let time = Instant::parse("2026-11-22").unwrap();
     let signing = Signing { first: by[0], others: &by[1..] };
     Entry::sign_all(kind, ORIGIN, time, &[], &[], body, &signing).unwrap()
 }
 
-fn genesis() -> Entry {
+pub(in crate::ledger) fn genesis() -> Entry {
     let mut body = Schema::of(Kind::LogGenesis).sample();
     body.insert("log_vkey".to_owned(), log().verifier().vkey().into());
     body.insert("steward_vkey".to_owned(), steward().verifier().vkey().into());
     signed(Kind::LogGenesis, &body, &[&steward()])
 }
 
-fn rotated(role: Role, old: Option<&Signer>, new: &Signer, by: &[&Signer]) -> Entry {
+pub(in crate::ledger) fn rotated(
+    role: Role,
+    old: Option<&Signer>,
+    new: &Signer,
+    by: &[&Signer],
+) -> Entry {
     let body = json!({
         "commit": 1, "role": role.as_str(), "old_vkey": old.map(|key| key.verifier().vkey()),
         "new_vkey": new.verifier().vkey(), "reason": "a year is over",
@@ -48,7 +53,12 @@ fn rotated(role: Role, old: Option<&Signer>, new: &Signer, by: &[&Signer]) -> En
     signed(Kind::KeyRotated, body.as_object().unwrap(), by)
 }
 
-fn revoked(role: Role, old: &Signer, new: Option<&Signer>, by: &[&Signer]) -> Entry {
+pub(in crate::ledger) fn revoked(
+    role: Role,
+    old: &Signer,
+    new: Option<&Signer>,
+    by: &[&Signer],
+) -> Entry {
     let head = json!({"origin": ORIGIN, "size": 4, "root": Hash::of(b"").to_string()});
     let body = json!({
         "commit": 2, "role": role.as_str(), "old_vkey": old.verifier().vkey(),
@@ -58,7 +68,7 @@ fn revoked(role: Role, old: &Signer, new: Option<&Signer>, by: &[&Signer]) -> En
     signed(Kind::KeyRevoked, body.as_object().unwrap(), by)
 }
 
-fn entry(by: &Signer) -> Entry {
+pub(in crate::ledger) fn entry(by: &Signer) -> Entry {
     signed(Kind::ConsentBatch, &Schema::of(Kind::ConsentBatch).sample(), &[by])
 }
 

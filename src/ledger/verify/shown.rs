@@ -5,7 +5,6 @@
 
 use super::{Check, reason};
 use crate::{
-    digest::Sha256,
     ledger::{
         checkpoint::Checkpoint,
         entry::Entry,
@@ -80,14 +79,18 @@ impl Check<'_> {
                     continue;
                 }
             };
-            let entry = Entry::parse(adopted.entry.as_bytes()).map(|entry| entry.id());
-            let is_there = |id: &Sha256| {
-                (0..newest.size).find(|at| tree.node(0, *at).is_ok_and(|leaf| leaf == *id))
-            };
-            // A crash between the commit and its entry is mended when the site is opened.
-            let at = entry.as_ref().ok().and_then(is_there);
-            if entry.is_err() {
-                self.seen.find(object, "it names no entry");
+            let entry = Entry::parse(adopted.entry.as_bytes()).ok();
+            let at = entry.as_ref().and_then(|entry| {
+                let id = entry.id();
+                (0..newest.size).find(|at| tree.node(0, *at).is_ok_and(|leaf| leaf == id))
+            });
+            let told = entry.as_ref().is_some_and(|entry| {
+                let digest = entry.body().get("policy").and_then(serde_json::Value::as_str);
+                digest == Some(adopted.digest.to_string().as_str())
+                    && entry.time() == Some(adopted.time)
+            });
+            if at.is_none() || !told {
+                self.seen.find(object, "the book does not tell of it");
             }
             stood.push((at, policy));
             text = Some(adopted.policy);
