@@ -36,7 +36,9 @@ fn changed(bytes: &[u8], other: &[u8], stream: &mut Stream) -> Vec<u8> {
         match stream.below(6) {
             0 if !bytes.is_empty() => bytes[at] ^= 1 << stream.below(8),
             1 => bytes.insert(at, u8::try_from(stream.below(256)).unwrap()),
-            2 if !bytes.is_empty() => drop(bytes.drain(at..(at + 1 + stream.below(16)).min(bytes.len()))),
+            2 if !bytes.is_empty() => {
+                drop(bytes.drain(at..(at + 1 + stream.below(16)).min(bytes.len())))
+            }
             3 => {
                 let end = (at + stream.below(64)).min(bytes.len());
                 let piece = bytes[at..end].to_vec();
@@ -70,7 +72,8 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn no_target_fails_on_its_corpus_or_on_seeded_changes_of_it() {
-    let changes = std::env::var("ALMONER_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(CHANGES);
+    let changes =
+        std::env::var("ALMONER_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(CHANGES);
     for (target, run) in targets::ALL {
         let files = corpus(target);
         assert!(!files.is_empty(), "`{target}` has no corpus, so nothing is tried");

@@ -119,10 +119,9 @@ pub fn checkpoint(site: &Site) -> Result<String, Error> {
     Ok(reader(site)?.note().to_owned())
 }
 
-/// Returns the size and root of the signed book.
+/// Returns the size and root of the book as the world is shown it.
 pub fn head(site: &Site) -> Result<(u64, Sha256), Error> {
-    let reader = reader(site)?;
-    Ok((reader.size(), reader.root()))
+    Ok(Prover::open(site)?.head())
 }
 
 /// The book, opened to prove from it to others.
