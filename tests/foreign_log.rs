@@ -290,6 +290,29 @@ fn a_flipped_bit_in_any_tile_or_bundle_refuses_every_leaf_below_it() {
     assert!(verify_inclusion(17 * 256, SIZE, &leaf, &proof, &whole.root()));
 }
 
+/// The edge vouches for all that lies left of it, so its unfinished tiles are read for every proof.
+#[test]
+fn a_proof_from_a_cold_folder_reads_the_edge_two_tiles_and_one_bundle() {
+    let (_, zone) = log();
+    let cold = Store::open("memory://cold").unwrap();
+    for object in [
+        "checkpoint",
+        "tile/0/273.p/112",
+        "tile/1/001.p/17",
+        "tile/2/000.p/1",
+        "tile/1/000",
+        "tile/0/017",
+        "tile/entries/017",
+    ] {
+        cold.put(object, zone.get(object).unwrap()).unwrap();
+    }
+    let leaf = 17 * 256 + 9;
+    let reader = reader(&cold).unwrap();
+    let hash = leaf_hash(&reader.leaf(leaf).unwrap());
+    let proof = reader.inclusion(leaf).unwrap();
+    assert!(verify_inclusion(leaf, SIZE, &hash, &proof, &reader.root()), "another proof");
+}
+
 #[test]
 fn a_flipped_bit_in_any_line_of_any_checkpoint_is_minded() {
     let zone = copy("every-line");
