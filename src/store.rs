@@ -298,7 +298,7 @@ impl Store {
     /// Lists all objects below a prefix (a folder path; empty for all), sorted by path, each with
     /// its size as it is stored.
     pub fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        let full = self.full(prefix);
+        let full = self.full(prefix.trim_end_matches('/'));
         let mut listed = match &self.backend {
             Backend::Folder(folder) => folder.list(&full)?,
             Backend::Remote(remote) => remote.list(&full)?,

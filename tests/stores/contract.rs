@@ -232,7 +232,9 @@ fn a_path_that_leads_elsewhere_is_refused() {
             assert!(refused(zone.put(path, Bytes::new())), "`{path:?}` is put");
             assert!(refused(zone.create(path, Bytes::new()).map(|_| ())), "`{path:?}` is made");
             assert!(refused(zone.delete(path)), "`{path:?}` is deleted");
-            assert!(refused(zone.list(path).map(drop)), "`{path:?}` is listed");
+            // A folder may be named with the `/` at its end.
+            let is_folder = path == "a/";
+            assert!(is_folder || refused(zone.list(path).map(drop)), "`{path:?}` is listed");
         }
         assert_eq!(paths(store, ""), [""; 0]);
     });
@@ -259,6 +261,7 @@ fn a_listing_holds_every_object_below_a_folder_and_no_other() {
         assert!(listed.is_sorted(), "the order is the store's");
         assert!(listed.iter().all(|object| object.path.starts_with("l/") && object.bytes == 2));
         assert_eq!(paths(store, "l/0007"), ["l/0007/x"]);
+        assert_eq!(paths(store, "l/0007/"), ["l/0007/x"]);
         assert_eq!(paths(&store.zone("l"), "0007"), ["0007/x"], "a zone lists its store's paths");
         assert_eq!(store.list("").unwrap().len(), many + 2);
     });
