@@ -224,7 +224,7 @@ fn a_change_of_keys_that_is_hidden_moved_or_made_up_is_found() {
     rotate(&mut site, Role::Log, "by schedule", None).unwrap();
     let zone = site.ledger();
     let objects: Vec<String> =
-        zone.list("keys/").unwrap().into_iter().map(|listed| listed.path).collect();
+        zone.list("keys").unwrap().into_iter().map(|listed| listed.path).collect();
     assert_eq!(objects.len(), 2, "a recovery key and a rotation");
     let found = |what: &str| {
         let objects: BTreeSet<String> =
