@@ -60,7 +60,7 @@ pub use self::{
     output::{Format, Table},
     progress::Bar,
 };
-use crate::{instant::Instant, site::Site};
+use crate::{instant::Instant, site::Site, store::Store};
 
 /// The batch engine of a health-data commons: consented records in, governed answers out, every
 /// contributor paid for what was used, and a public ledger that anyone can check.
@@ -95,6 +95,19 @@ pub struct Global {
     /// The run's one instant, RFC 3339 [default: the clock]
     #[arg(long, global = true, env = "ALMONER_NOW", value_name = "INSTANT")]
     pub now: Option<String>,
+    /// Keep a site on NFS, SMB, FUSE or the like, whose links, locks and syncs may not hold
+    #[arg(
+        long,
+        global = true,
+        env = "ALMONER_ALLOW_NETWORK_FILESYSTEM",
+        value_name = "BOOL",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
+    pub allow_network_filesystem: bool,
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -245,9 +258,25 @@ pub fn address(global: &Global) -> Result<(String, PathBuf), Failure> {
     Ok((site, keys))
 }
 
+/// Refuses a folder across a network, where a site could lose what it was told is durable; its
+/// steward may allow it.
+pub fn refuse_network(global: &Global, place: &str) -> Result<(), Failure> {
+    match Store::open(place)?.medium()? {
+        Some(medium) if medium.is_network && !global.allow_network_filesystem => {
+            let refused = format!("`{place}` lies on {}, across a network", medium.name);
+            Err(Failure::new(Kind::Refused, refused).hint(
+                "keep the site on a disk of this machine or in an object store; or, knowing that its \
+                 links, locks and syncs hold, say --allow-network-filesystem",
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Opens the site that the options name, at the run's instant.
 pub fn open_site(global: &Global) -> Result<Site, Failure> {
     let (site, keys) = address(global)?;
+    refuse_network(global, &site)?;
     Ok(Site::open(&site, &keys, instant(global)?)?)
 }
 

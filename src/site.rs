@@ -23,7 +23,7 @@ use crate::{
         witnessed,
     },
     signed_note::{Signer, Verifier},
-    store::{self, Committed, Sequence, Store},
+    store::{self, Committed, Created, Races, Sequence, Store, Unfit},
     vault::{self, Keyring},
 };
 
@@ -47,6 +47,9 @@ const SEQUENCES: [(&str, &str); 16] = [
     ("ledger", witnessed::POLICIES),
 ];
 
+/// How hard a foreign store is probed before a site is made there; `almoner doctor` probes harder.
+const PROBE: Races = Races { rounds: 4, writers: 12 };
+
 /// What is wrong with a site.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -65,6 +68,9 @@ pub enum Error {
     /// There is one already.
     #[error("there is a site at `{0}` already")]
     Exists(String),
+    /// The store does not keep what a site rests on.
+    #[error("no site can be kept in this store")]
+    Unfit(#[from] Unfit),
     /// The key folder is missing, open to others, or holds other keys than the site's.
     #[error("the key folder `{}`: {reason}", folder.display())]
     Keys {
@@ -145,6 +151,9 @@ impl Site {
         if store.find("site.json")?.is_some() {
             return Err(Error::Exists(address.to_owned()));
         }
+        if store.is_foreign() {
+            store.probe(PROBE, &|| ())?;
+        }
         let keys = Keys::create(keys, origin)?;
         keys.site_key().create()?;
         let keyring = Keyring::new(&store, keys.site_key());
@@ -172,8 +181,12 @@ impl Site {
         }
         let text = serde_json::to_vec_pretty(&site.about)
             .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })?;
-        let _: store::Created = site.store.create("site.json", Bytes::from(text))?;
-        Ok(site)
+        match site.store.create("site.json", Bytes::from(text.clone()))? {
+            Created::New => Ok(site),
+            // This call's own, whose answer was lost, or that of another who made it meanwhile.
+            Created::Exists if site.store.get("site.json")? == text => Ok(site),
+            Created::Exists => Err(Error::Exists(address.to_owned())),
+        }
     }
 
     /// Opens a site and brings the book up to what was committed before a crash.

@@ -5,6 +5,9 @@
 //! Never: a success that a power cut could undo, or a conflict reported to the writer who won.
 
 mod folder;
+mod medium;
+mod name;
+mod probe;
 mod remote;
 mod seal;
 mod sequence;
@@ -19,6 +22,8 @@ use rayon::prelude::*;
 
 use self::seal::Sealed;
 pub use self::{
+    medium::Medium,
+    probe::{Races, Unfit},
     seal::Seal,
     sequence::{Committed, Sequence},
 };
@@ -33,6 +38,12 @@ pub enum Error {
         url: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A path leads nowhere, or out of the store.
+    #[error("`{path}` is no name of an object")]
+    Name {
+        /// The path, with what cannot be printed escaped.
+        path: String,
     },
     /// There is no such object.
     #[error("there is no object `{path}`")]
@@ -241,9 +252,10 @@ impl Store {
         }
     }
 
-    /// Makes an object if there is none, atomically: of many callers exactly one gets
-    /// [`Created::New`]. A caller whose success was lost on the way may get [`Created::Exists`];
-    /// [`Sequence::commit`] and [`Store::put_content`] tell such a success from a conflict.
+    /// Makes an object if there is none, atomically: of many callers at most one gets
+    /// [`Created::New`]. A caller whose success was lost on the way gets [`Created::Exists`], so
+    /// whoever gets it reads what is there before calling it another's: [`Sequence::commit`] and
+    /// [`Store::put_content`] do.
     pub fn create(&self, path: &str, bytes: Bytes) -> Result<Created> {
         let full = self.full(path);
         #[cfg(test)]
@@ -312,10 +324,27 @@ impl Store {
         }
     }
 
+    /// Removes what writers that died have left below a prefix (a folder path; empty for all), and
+    /// returns how many files; an object store clears up after itself.
+    pub fn sweep(&self, prefix: &str) -> Result<u64> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.sweep(&self.full(prefix)),
+            Backend::Remote(_) => Ok(0),
+        }
+    }
+
+    /// Returns what a folder lies on; nothing for an object store.
+    pub fn medium(&self) -> Result<Option<Medium>> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.medium().map(Some),
+            Backend::Remote(_) => Ok(None),
+        }
+    }
+
     /// Returns the file behind an object, where the store is a folder.
     pub fn local_path(&self, path: &str) -> Option<PathBuf> {
         match &self.backend {
-            Backend::Folder(folder) => Some(folder.file(&self.full(path))),
+            Backend::Folder(folder) => folder.file(&self.full(path)).ok(),
             Backend::Remote(_) => None,
         }
     }
@@ -326,7 +355,15 @@ impl Store {
             Backend::Folder(folder) => folder.object_store()?,
             Backend::Remote(remote) => remote.object_store(),
         };
-        Ok((store, Path::from(self.prefix.as_str())))
+        let prefix = Path::parse(&self.prefix)
+            .map_err(|_| Error::Name { path: self.prefix.escape_debug().to_string() })?;
+        Ok((store, prefix))
+    }
+
+    /// Whether a program that is not ours answers for what is kept: S3 or Azure, or what calls
+    /// itself so.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self.kind(), "s3" | "azure")
     }
 
     /// Says what kind of store this is: `folder`, `s3`, `azure` or `memory`.

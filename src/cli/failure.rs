@@ -9,6 +9,8 @@ use std::{
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::store::Unfit;
+
 /// The kind of a failure, and so the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -128,7 +130,7 @@ impl From<io::Error> for Failure {
 fn store_kind(error: &crate::store::Error) -> Kind {
     use crate::store::Error as E;
     match error {
-        E::Address { .. } => Kind::Usage,
+        E::Address { .. } | E::Name { .. } => Kind::Usage,
         E::NotFound { .. } => Kind::Failed,
         E::Differs { .. } | E::Sealed { .. } => Kind::Integrity,
         E::Destroyed { .. } => Kind::Refused,
@@ -194,6 +196,12 @@ impl From<crate::site::Error> for Failure {
             E::Vault(error) => vault_kind(error),
             E::Missing(_) => (Kind::Usage, Some("`almoner init SITE` makes one")),
             E::Exists(_) => (Kind::Usage, Some("leave it, or name another place")),
+            E::Unfit(Unfit::Failed(e)) => {
+                (store_kind(e), Some("`almoner doctor --store` says more"))
+            }
+            E::Unfit(Unfit::Forgets(_) | Unfit::Overwrites | Unfit::ManyWinners { .. }) => {
+                (Kind::Refused, Some("it would lose commits; keep the site in another store"))
+            }
             E::Keys { .. } => {
                 (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Failure, Kind, Table, address, instant};
+use super::{Context, Failure, Kind, Table, address, instant, refuse_network};
 use crate::{
     pipeline::signing,
     site::{self, Site},
@@ -43,6 +43,7 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     if args.origin.contains([' ', '+', '\n']) || args.origin.is_empty() {
         return Err(Failure::new(Kind::Usage, "an origin holds no space and no plus sign"));
     }
+    refuse_network(&global, &place)?;
     let now = instant(&global)?;
     let before = args.continues.as_deref().map(signing::last_good).transpose()?;
     let (mut site, made) = match Site::init_after(&place, &keys, &args.origin, now, before.as_ref())

@@ -11,13 +11,15 @@ use crate::pipeline::book;
 
 /// Show the public book and prove what is in it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  almoner ledger show\n  almoner ledger checkpoint --remember seen\n  \
+#[command(
+    after_help = "Examples:\n  almoner ledger show\n  almoner ledger checkpoint --remember seen\n  \
     almoner ledger policy witnesses.policy && almoner ledger ask\n  \
     almoner ledger prove entry 7 > entry-7.tlog-proof\n  \
     almoner ledger prove record M-00017 --dataset diabetes@1 > mine.tlog-proof\n  \
     almoner ledger prove absence M-00017 --dataset diabetes@2 > gone.tlog-proof\n  \
     almoner ledger prove lines M-00017 --pool diabetes-2026 > paid.tlog-proof\n  \
-    almoner verify-proof gone.tlog-proof --vkey VKEY")]
+    almoner verify-proof gone.tlog-proof --vkey VKEY"
+)]
 pub struct Args {
     #[command(subcommand)]
     act: Act,

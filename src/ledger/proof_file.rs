@@ -218,9 +218,10 @@ impl ProofFile {
     /// the person checks with [`record::token`].
     pub fn verify(&self, known: &[Verifier]) -> Result<Verdict, Error> {
         let origin = self.origin();
-        let (book, actors): (Vec<_>, Vec<_>) = known.iter().cloned().partition(|key| {
-            key.name() == origin || key.key_use() == KeyUse::Cosign
-        });
+        let (book, actors): (Vec<_>, Vec<_>) = known
+            .iter()
+            .cloned()
+            .partition(|key| key.name() == origin || key.key_use() == KeyUse::Cosign);
         let opened = self.log.verify(&self.entry.id(), origin, &book)?;
         if self.entry.origin().is_some_and(|named| named != origin) {
             return Err(Error::Other("log"));
@@ -234,7 +235,9 @@ impl ProofFile {
             Claim::Record { token, evidence, opening } => {
                 self.verify_record(token, evidence, opening.as_ref())?
             }
-            Claim::Line { line, salt, spot, count } => self.verify_line(line, salt, spot, *count)?,
+            Claim::Line { line, salt, spot, count } => {
+                self.verify_line(line, salt, spot, *count)?
+            }
         };
         Ok(Verdict { standing, opened, entry_signed })
     }

@@ -14,6 +14,8 @@ mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 pub use self::entries::verify_book;
 use super::{
     checkpoint::Checkpoint,
@@ -21,7 +23,7 @@ use super::{
     reader::{Error, read_checkpoint},
     record::RecordTree,
     tile::{self, Row, Tile},
-    tree::{Hash, Tree, leaf_hash, root_at, root_of_hashes},
+    tree::{Hash, Tree, leaf_hashes, root_at, root_of_hashes},
     trust::{Trust, kept},
 };
 use crate::{
@@ -131,7 +133,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn take(&mut self, object: &str) -> Result<Option<bytes::Bytes>, store::Error> {
+    fn take(&mut self, object: &str) -> Result<Option<Bytes>, store::Error> {
         self.objects.remove(object);
         let bytes = self.zone.find(object)?;
         self.seen.objects = self.seen.objects.saturating_add(u64::from(bytes.is_some()));
@@ -200,7 +202,7 @@ impl Check<'_> {
     fn leaves(
         &mut self,
         checkpoint: &Checkpoint,
-    ) -> Result<Option<(Tree, Vec<String>)>, store::Error> {
+    ) -> Result<Option<(Tree, Vec<Bytes>)>, store::Error> {
         let size = checkpoint.size;
         let mut from_bundles: Vec<Option<Bundle>> = Vec::new();
         let mut from_tiles: Vec<Option<Vec<Hash>>> = Vec::new();
@@ -256,10 +258,8 @@ impl Check<'_> {
         let Some(bytes) = self.fetch(tile)? else { return Ok(None) };
         match tile::decode_bundle(&bytes, tile.width) {
             Ok(entries) => {
-                let hashes = entries.iter().map(|entry| leaf_hash(entry)).collect();
-                // Entries are JSON; bytes that are no text do not fit their commit, and are found.
-                let texts = entries.iter().map(|e| String::from_utf8_lossy(e).into_owned());
-                Ok(Some((hashes, texts.collect())))
+                let held = entries.iter().map(|entry| bytes.slice_ref(entry)).collect();
+                Ok(Some((leaf_hashes(&entries), held)))
             }
             Err(error) => {
                 self.seen.find(tile.path(), error.to_string());
@@ -281,7 +281,7 @@ impl Check<'_> {
     }
 
     /// Reads a tile that the current size must have.
-    fn fetch(&mut self, tile: Tile) -> Result<Option<bytes::Bytes>, store::Error> {
+    fn fetch(&mut self, tile: Tile) -> Result<Option<Bytes>, store::Error> {
         let path = tile.path();
         if let Some(bytes) = self.take(&path)? {
             return Ok(Some(bytes));
@@ -300,8 +300,7 @@ impl Check<'_> {
             let path = tile.path();
             let Some(bytes) = self.take(&path)? else { continue };
             match tile::decode_bundle(&bytes, tile.width) {
-                Ok(entries)
-                    if entries.iter().map(|e| leaf_hash(e)).eq(expected.iter().copied()) => {}
+                Ok(entries) if leaf_hashes(&entries) == expected => {}
                 Ok(_) => self.seen.find(path, "its entries are not those of the log"),
                 Err(error) => self.seen.find(path, error.to_string()),
             }
@@ -383,7 +382,7 @@ impl Check<'_> {
     }
 
     /// Writes each commit again from the entries and compares.
-    fn commits(&mut self, tree: &Tree, texts: &[String]) -> Result<(), store::Error> {
+    fn commits(&mut self, tree: &Tree, texts: &[Bytes]) -> Result<(), store::Error> {
         let complete = super::tree::count(texts.len()) == tree.size();
         let sequence = Sequence::new(self.zone, "commits");
         // Where the next commit must begin; unknown after one that cannot be believed.
@@ -399,6 +398,12 @@ impl Check<'_> {
             }
             expected_number = number.saturating_add(1);
             let start = expected_start.take();
+            if let Some(again) = written_again(&bytes, tree, texts)
+                && start.is_none_or(|start| start == again.prev_size)
+            {
+                expected_start = Some(again.size);
+                continue;
+            }
             let commit = match Commit::parse(&bytes) {
                 Ok(commit) if start.is_none_or(|start| start == commit.prev_size) => commit,
                 Ok(_) => {
@@ -417,7 +422,7 @@ impl Check<'_> {
             }
             let range = usize::try_from(commit.prev_size).unwrap_or(usize::MAX)
                 ..usize::try_from(commit.size).unwrap_or(usize::MAX);
-            let same = !complete || texts.get(range).is_some_and(|texts| texts == commit.entries);
+            let same = !complete || texts.get(range).is_some_and(|texts| *texts == commit.entries);
             if !same || root_at(tree, commit.size).ok() != Some(commit.root) {
                 self.seen.find(&object, "its entries or root are not those of the log");
             }
@@ -475,7 +480,7 @@ impl Check<'_> {
 }
 
 /// The leaves of one chunk as its bundle gives them: hashes and entries.
-type Bundle = (Vec<Hash>, Vec<String>);
+type Bundle = (Vec<Hash>, Vec<Bytes>);
 
 /// Chooses for each chunk of 256 leaves its bundle's hashes or its tile's, so that together they
 /// give the root; where many chunks' two sources disagree, not every choice is tried.
@@ -520,6 +525,18 @@ fn vouched(
         }
     }
     None
+}
+
+/// Writes a commit from the entries that its head names, and returns its head if the bytes are the
+/// same; so a large one need not be read.
+fn written_again(bytes: &[u8], tree: &Tree, texts: &[Bytes]) -> Option<Commit> {
+    let head = Commit::head(bytes)?;
+    let range = usize::try_from(head.prev_size).ok()?..usize::try_from(head.size).ok()?;
+    let entries = texts.get(range).filter(|texts| !texts.is_empty())?;
+    let entries: Result<Vec<&str>, _> = entries.iter().map(|e| std::str::from_utf8(e)).collect();
+    let (prev_size, size, root) = (head.prev_size, head.size, root_at(tree, head.size).ok()?);
+    let again = Commit { prev_size, size, root, entries: entries.ok()? };
+    (size <= tree.size() && again.bytes() == bytes).then_some(head)
 }
 
 /// The hashes of one tile in its row.

@@ -57,8 +57,7 @@ impl Adopted {
         if Sha3Digest::of(adopted.policy.as_bytes()) != adopted.digest {
             return Err(broken("its policy has another digest".to_owned()));
         }
-        let policy =
-            Policy::parse(adopted.policy.as_bytes()).map_err(|e| broken(e.to_string()))?;
+        let policy = Policy::parse(adopted.policy.as_bytes()).map_err(|e| broken(e.to_string()))?;
         Ok((adopted, policy))
     }
 }

@@ -110,10 +110,11 @@ impl Files {
 
     /// Opens the book at the checkpoint that the world is shown.
     pub fn shown(&self) -> Result<Reader, reader::Error> {
-        Reader::open(&self.evidence.ledger, &self.evidence.origin, std::slice::from_ref(self.log_key()))
+        let Evidence { ledger, origin, trust, .. } = &self.evidence;
+        Reader::open(ledger, origin, std::slice::from_ref(trust.first_log_key()))
     }
 
-    /// Returns the key that the log began with: those that vouch for checkpoints follow from it.
+    /// Returns the key that the log began with: readers follow from it to the one of today.
     pub fn log_key(&self) -> &Verifier {
         self.evidence.trust.first_log_key()
     }

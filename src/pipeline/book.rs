@@ -119,10 +119,9 @@ pub fn checkpoint(site: &Site) -> Result<String, Error> {
     Ok(reader(site)?.note().to_owned())
 }
 
-/// Returns the size and root of the signed book.
+/// Returns the size and root of the book as the world is shown it.
 pub fn head(site: &Site) -> Result<(u64, Sha256), Error> {
-    let reader = reader(site)?;
-    Ok((reader.size(), reader.root()))
+    Ok(Prover::open(site)?.head())
 }
 
 /// The book, opened to prove from it to others.
@@ -250,10 +249,10 @@ pub fn with_lines(site: &Site) -> Result<BTreeMap<EntryId, Booked>, Error> {
 /// Proves that an entry is in the log. It is named by index or id.
 pub fn prove_entry(site: &Site, name: &str) -> Result<ProofFile, Error> {
     let prover = Prover::open(site)?;
-    let place = match (name.parse::<u64>(), Sha256::parse(name)) {
-        (Ok(index), _) => prover.at(index)?,
-        (_, Ok(id)) => prover.find(&id)?,
-        (_, Err(_)) => return Err(Error::NoEntry),
+    let place = match (Sha256::parse(name), name.parse::<u64>()) {
+        (Ok(id), _) => prover.find(&id)?,
+        (Err(_), Ok(index)) => prover.at(index)?,
+        (Err(_), Err(_)) => return Err(Error::NoEntry),
     };
     place.prove(Claim::Entry {})
 }

@@ -26,7 +26,6 @@ use crate::{
         PoolId,
         proof::{LineTree, leaf_hash},
     },
-    signed_note::Verifier,
     site::Site,
 };
 
@@ -170,7 +169,9 @@ pub enum Refused {
         source: proof_file::Error,
     },
     /// Too few witnesses of the policy cosigned the checkpoint.
-    #[error("proof {at} of {of} holds, but too few witnesses of the policy cosigned its checkpoint")]
+    #[error(
+        "proof {at} of {of} holds, but too few witnesses of the policy cosigned its checkpoint"
+    )]
     Unwitnessed {
         /// Which, from 1.
         at: usize,

@@ -82,12 +82,18 @@ impl Shows {
     /// What the check does not look at.
     fn unchecked(self) -> &'static [&'static str] {
         match self {
-            Self::Paid => {
-                &["selfcheck-not-key", "selfcheck-not-rest", "selfcheck-not-fork", "selfcheck-not-page"]
-            }
-            Self::Head => {
-                &["selfcheck-not-key", "selfcheck-not-audit", "selfcheck-not-fork", "selfcheck-not-page"]
-            }
+            Self::Paid => &[
+                "selfcheck-not-key",
+                "selfcheck-not-rest",
+                "selfcheck-not-fork",
+                "selfcheck-not-page",
+            ],
+            Self::Head => &[
+                "selfcheck-not-key",
+                "selfcheck-not-audit",
+                "selfcheck-not-fork",
+                "selfcheck-not-page",
+            ],
         }
     }
 }
@@ -153,7 +159,9 @@ mod tests {
 
     #[test]
     fn the_script_loads_nothing_and_ends_nowhere_early() {
-        for banned in ["</", "<!--", "fetch(", "XMLHttpRequest", "import(", "http:", "eval(", "innerHTML"] {
+        for banned in
+            ["</", "<!--", "fetch(", "XMLHttpRequest", "import(", "http:", "eval(", "innerHTML"]
+        {
             assert!(!SCRIPT.contains(banned), "{banned}");
         }
         assert_eq!(SCRIPT.matches("https://").count(), 1, "an entry's own type, and no address");

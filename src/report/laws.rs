@@ -6,10 +6,10 @@ use super::{
     AuditCheck, AuditFinding, AuditPage, Checkpoint, ColumnLine, DatasetPage, DatasetTable,
     DatasetVersion, DoubtLine, FilledLine, HistoryLine, IndexAudit, IndexDataset, IndexPage,
     IndexPool, InstitutionLine, IssuerLine, Lang, LeftLine, LicenceRecord, LicencesPage,
-    LicensedInstitution, Link, Named, PageProofs, PractitionersLine, PublicCount, QualityReport, RiskLine,
-    RuleFile, RunReport, ScrubLine, SettlementAccount, SettlementLayer, SettlementPage,
-    SettlementUse, StatementPage, TableLine, audit_page, check::SCRIPT, dataset_page, index_page, json,
-    licences_page, quality_page, risk_page, run_page, settlement_page, sponsor_page,
+    LicensedInstitution, Link, Named, PageProofs, PractitionersLine, PublicCount, QualityReport,
+    RiskLine, RuleFile, RunReport, ScrubLine, SettlementAccount, SettlementLayer, SettlementPage,
+    SettlementUse, StatementPage, TableLine, audit_page, check::SCRIPT, dataset_page, index_page,
+    json, licences_page, quality_page, risk_page, run_page, settlement_page, sponsor_page,
     statement_page,
 };
 use crate::{
@@ -232,7 +232,9 @@ fn audit(odd: &str) -> AuditPage {
         commands: vec!["almoner audit".to_owned()],
         proofs: Some(PageProofs {
             vkeys: vec!["commons.example/ledger+d2770b31+AQOh".to_owned()],
-            files: vec![format!("c2sp.org/tlog-proof@v1\nextra {odd}\nindex 60\n\nno checkpoint\n")],
+            files: vec![format!(
+                "c2sp.org/tlog-proof@v1\nextra {odd}\nindex 60\n\nno checkpoint\n"
+            )],
         }),
     }
 }

@@ -219,7 +219,8 @@ fn policy(checked: bool) -> String {
     let hash = |text: &str| {
         base64::engine::general_purpose::STANDARD.encode(Sha256::of(text.as_bytes()).0)
     };
-    let script = if checked { format!("script-src 'sha256-{}'; ", hash(SCRIPT)) } else { String::new() };
+    let script =
+        if checked { format!("script-src 'sha256-{}'; ", hash(SCRIPT)) } else { String::new() };
     let style = hash(STYLE);
     format!(
         "default-src 'none'; {script}style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"

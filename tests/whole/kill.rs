@@ -64,7 +64,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// What must be the same: the whole ledger byte for byte, the segments, and the private objects
 /// that are named by their content. Numbered commits hold a random id, so only their names count.
-fn state(site: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn state(site: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut state = BTreeMap::new();
     for zone in ["ledger", "lake", "vault/pools", "vault/rosters", "vault/usage", "vault/consent"] {
         for file in files(&site.join(zone)) {
@@ -77,7 +77,10 @@ fn state(site: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Says where two states part; the bytes themselves are of no use to a reader.
-fn differences(left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+pub(crate) fn differences(
+    left: &BTreeMap<String, Vec<u8>>,
+    right: &BTreeMap<String, Vec<u8>>,
+) -> Vec<String> {
     let mut found = Vec::new();
     for (name, bytes) in left {
         match right.get(name) {

@@ -12,6 +12,7 @@ mod commons;
 mod consents;
 mod fhir;
 mod formats;
+mod full;
 mod kernels;
 mod kill;
 mod levels;

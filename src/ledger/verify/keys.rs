@@ -3,6 +3,8 @@
 //! Comes in: the log's entries. Goes out: whom to believe at which size, findings.
 //! Never: a change of keys taken that the keys it rests on did not sign.
 
+use bytes::Bytes;
+
 use super::Check;
 use crate::{
     ledger::{
@@ -16,8 +18,8 @@ use crate::{
 impl Check<'_> {
     /// Replays the entries about keys. A log whose first entry is no genesis of a known key has no
     /// other keys than the known ones.
-    pub(super) fn keys(&mut self, texts: &[String]) -> Result<(), store::Error> {
-        let begun = texts.first().and_then(|text| Entry::parse(text.as_bytes()).ok());
+    pub(super) fn keys(&mut self, texts: &[Bytes]) -> Result<(), store::Error> {
+        let begun = texts.first().and_then(|text| Entry::parse(text).ok());
         let begun = begun.and_then(|genesis| Trust::begin(&genesis).ok());
         let begun = begun.filter(|trust| {
             trust.origin() == self.origin && self.known.contains(trust.first_log_key())

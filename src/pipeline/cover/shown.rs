@@ -170,11 +170,7 @@ fn words(outcome: Outcome) -> &'static str {
 }
 
 /// Proves every line of a person, by all their ids.
-pub fn prove(
-    site: &Site,
-    policy: &PoolId,
-    ids: &[ContributorId],
-) -> Result<Vec<ProofFile>, Error> {
+pub fn prove(site: &Site, policy: &PoolId, ids: &[ContributorId]) -> Result<Vec<ProofFile>, Error> {
     let vault = site.vault();
     let covers = Covers::load(&vault)?;
     let cover = one(&covers, policy)?;

@@ -12,9 +12,7 @@ use crate::{
     ledger::policy::Believed,
     money::Amount,
     party::{ContributorId, SponsorId},
-    pipeline::{
-        Silent, book, consent, fund::tests as pools, ingest, proof,
-    },
+    pipeline::{Silent, book, consent, fund::tests as pools, ingest, proof},
 };
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");

@@ -9,7 +9,6 @@ use crate::{
             settle,
             tests::{commons, quarter},
         },
-        statement::{self, Selection},
     },
     reward::goods::{ItemId, Received},
     signed_note::Signer,
@@ -91,31 +90,6 @@ fn an_entry_is_proved_by_index_and_by_id_and_one_that_is_not_there_is_not() {
     for name in ["9999", "nothing", &"0".repeat(64)] {
         assert!(matches!(book::prove_entry(&site, name), Err(book::Error::NoEntry)), "{name}");
     }
-}
-
-#[test]
-fn statements_bring_a_proof_that_holds_and_stays_the_same_while_the_book_grows() {
-    let folder = tempfile::tempdir().unwrap();
-    let site = settled(&folder);
-    let pages = statement::find(&site, &Selection::default()).unwrap();
-    assert!(!pages.is_empty());
-    for page in &pages {
-        let proofs = page.proofs.as_ref().unwrap();
-        assert_eq!(proofs.vkeys, [site.log_verifier().vkey()]);
-        let shown = verify(&proofs.files.concat(), &believed(&site)).unwrap();
-        let paid = shown[0].line.as_ref().unwrap()["paid_minor"].as_str().unwrap().to_owned();
-        assert_eq!(paid, page.statement.paid.minor().to_string(), "the page says another amount");
-    }
-    let gift = Received {
-        pool: terms().pool,
-        item: ItemId::parse("test-strips").unwrap(),
-        units: 1,
-        unit_price: crate::money::Amount::new(100, terms().currency),
-        sponsor: crate::party::SponsorId::parse("meter-maker").unwrap(),
-        reference: "delivery-2".into(),
-    };
-    let _done = goods::receive(&site, gift).unwrap();
-    assert!(statement::find(&site, &Selection::default()).unwrap() == pages, "bytes have changed");
 }
 
 #[test]

@@ -61,10 +61,7 @@ impl Known {
 }
 
 /// Proves a statement's line against the book.
-fn prove(
-    statement: &Statement,
-    booked: &BTreeMap<EntryId, Booked>,
-) -> Result<PageProofs, Error> {
+fn prove(statement: &Statement, booked: &BTreeMap<EntryId, Booked>) -> Result<PageProofs, Error> {
     let broken = || Error::Proof {
         pool: statement.pool.to_string(),
         period: statement.period.to_string(),
