@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use crate::{
-    digest::{hex, hmac_sha256},
+    digest::hmac_sha256,
     signed_note::{Signer, seed},
 };
 
@@ -95,12 +95,6 @@ impl Keys {
     pub fn secret(&self, label: &str) -> [u8; 32] {
         hmac_sha256(&self.secret, &[b"almoner/site-secret/v1", label.as_bytes()])
     }
-
-    /// Returns a random id of 128 bits.
-    pub fn random_id(&self) -> Result<String, Error> {
-        let bytes = seed::random().map_err(|e| fault(&self.folder, &e.to_string()))?;
-        Ok(hex(bytes.split_at(16).0))
-    }
 }
 
 /// Makes a key in the folder, where there is none of that name.
@@ -113,6 +107,6 @@ fn read(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
     seed::read(&folder.join(name)).map_err(|e| fault(folder, &e.to_string()))
 }
 
-fn fault(folder: &Path, reason: &str) -> Error {
+pub(super) fn fault(folder: &Path, reason: &str) -> Error {
     Error::Keys { folder: folder.to_owned(), reason: reason.to_owned() }
 }

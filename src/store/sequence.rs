@@ -3,6 +3,8 @@
 //! A body holds an id of its transaction, so a writer that finds its number taken reads the body
 //! back: its own bytes mean that its earlier attempt succeeded, others mean a conflict.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::{Created, Result, Store};
@@ -34,8 +36,10 @@ impl Sequence {
     }
 
     /// Returns the numbers of all commits, ascending. The first is 1.
+    ///
+    /// A listing may be of a while ago, so what it lacks between and after its numbers is asked for.
     pub fn numbers(&self) -> Result<Vec<u64>> {
-        let mut numbers: Vec<u64> = self
+        let listed: BTreeSet<u64> = self
             .store
             .list("")?
             .iter()
@@ -43,7 +47,15 @@ impl Sequence {
             .filter(|stem| stem.len() == 12)
             .filter_map(|stem| stem.parse().ok())
             .collect();
-        numbers.sort_unstable();
+        let newest = listed.last().copied().unwrap_or(0);
+        let mut numbers = Vec::with_capacity(listed.len());
+        for number in 1_u64.. {
+            if listed.contains(&number) || self.store.find(&Self::name(number))?.is_some() {
+                numbers.push(number);
+            } else if number > newest {
+                break;
+            }
+        }
         Ok(numbers)
     }
 
