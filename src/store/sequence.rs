@@ -47,16 +47,24 @@ impl Sequence {
             .filter(|stem| stem.len() == 12)
             .filter_map(|stem| stem.parse().ok())
             .collect();
-        let newest = listed.last().copied().unwrap_or(0);
         let mut numbers = Vec::with_capacity(listed.len());
-        for number in 1_u64.. {
-            if listed.contains(&number) || self.store.find(&Self::name(number))?.is_some() {
-                numbers.push(number);
-            } else if number > newest {
-                break;
-            }
+        let mut next = 1_u64;
+        for listed in listed {
+            next = self.unlisted(next, listed, &mut numbers)?.max(listed);
+            numbers.push(listed);
+            next = next.saturating_add(1);
         }
+        self.unlisted(next, u64::MAX, &mut numbers)?;
         Ok(numbers)
+    }
+
+    /// Adds the commits from `next` on, below `end`, as far as there are any; returns where they end.
+    fn unlisted(&self, mut next: u64, end: u64, numbers: &mut Vec<u64>) -> Result<u64> {
+        while next < end && self.store.find(&Self::name(next))?.is_some() {
+            numbers.push(next);
+            next = next.saturating_add(1);
+        }
+        Ok(next)
     }
 
     /// Returns the newest commit, if there is any.
