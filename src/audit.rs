@@ -38,6 +38,7 @@ mod released;
 mod rules;
 mod settled;
 mod shape;
+mod signers;
 mod snapshot;
 mod stood;
 mod table;
@@ -54,7 +55,7 @@ use std::{
 use crate::{
     digest::Sha256,
     instant::Instant,
-    signed_note::Verifier,
+    ledger::Trust,
     store::{self, Store},
 };
 
@@ -76,10 +77,8 @@ pub struct Evidence {
     pub created: Instant,
     /// The keys of log and steward that the site says to have.
     pub claimed: [String; 2],
-    /// The key that vouches for checkpoints, as the auditor knows it.
-    pub log: Verifier,
-    /// The key that vouches for entries, as the auditor knows it.
-    pub steward: Verifier,
+    /// Who may sign, as the auditor knows it: from the keys that the log began with on.
+    pub trust: Trust,
     /// What opens the keyed commitments of entries.
     pub secrets: Secrets,
     /// The public ledgers of other sites that transfers are held against; none is needed.
@@ -303,6 +302,7 @@ pub struct Audit {
     counts: BTreeMap<Check, (u64, u64)>,
     findings: Vec<Finding>,
     head: Option<(u64, Sha256)>,
+    unreadable: BTreeSet<String>,
     pools: BTreeSet<String>,
 }
 
@@ -325,6 +325,12 @@ impl Audit {
     /// Returns size and root of the newest signed checkpoint.
     pub fn head(&self) -> Option<(u64, Sha256)> {
         self.head
+    }
+
+    /// Returns the objects that nobody can read any more, because their keys were destroyed: nothing
+    /// that rests on them was checked.
+    pub fn unreadable(&self) -> &BTreeSet<String> {
+        &self.unreadable
     }
 
     /// Returns the pools that were seen.

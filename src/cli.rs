@@ -5,6 +5,7 @@
 
 pub mod approve;
 pub mod audit;
+pub mod believe;
 pub mod completions;
 pub mod consent;
 pub mod cover;
@@ -19,6 +20,7 @@ mod failure;
 pub mod goods;
 pub mod ingest;
 pub mod init;
+pub mod keys;
 pub mod ledger;
 pub mod linkage;
 pub mod matching;
@@ -57,7 +59,7 @@ pub use self::{
     output::{Format, Table},
     progress::Bar,
 };
-use crate::{instant::Instant, site::Site};
+use crate::{instant::Instant, site::Site, store::Store};
 
 /// The batch engine of a health-data commons: consented records in, governed answers out, every
 /// contributor paid for what was used, and a public ledger that anyone can check.
@@ -92,6 +94,10 @@ pub struct Global {
     /// The run's one instant, RFC 3339 [default: the clock]
     #[arg(long, global = true, env = "ALMONER_NOW", value_name = "INSTANT")]
     pub now: Option<String>,
+    /// Keep a site on NFS, SMB, FUSE or the like, whose links, locks and syncs may not hold
+    #[arg(long, global = true, env = "ALMONER_ALLOW_NETWORK_FILESYSTEM", value_name = "BOOL",
+          num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub allow_network_filesystem: bool,
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -110,6 +116,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Make a site: zones, keys, genesis entry
     Init(init::Args),
+    /// List, rotate, export and destroy the keys of a site
+    Keys(keys::Args),
     /// Ask whether the store is fit, the keys are there, and the book is whole
     Doctor(doctor::Args),
     /// Import, grant, withdraw, show and explain consents
@@ -240,9 +248,25 @@ pub fn address(global: &Global) -> Result<(String, PathBuf), Failure> {
     Ok((site, keys))
 }
 
+/// Refuses a folder across a network, where a site could lose what it was told is durable; its
+/// steward may allow it.
+pub fn refuse_network(global: &Global, place: &str) -> Result<(), Failure> {
+    match Store::open(place)?.medium()? {
+        Some(medium) if medium.is_network && !global.allow_network_filesystem => {
+            let refused = format!("`{place}` lies on {}, across a network", medium.name);
+            Err(Failure::new(Kind::Refused, refused).hint(
+                "keep the site on a disk of this machine or in an object store; or, knowing that its \
+                 links, locks and syncs hold, say --allow-network-filesystem",
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Opens the site that the options name, at the run's instant.
 pub fn open_site(global: &Global) -> Result<Site, Failure> {
     let (site, keys) = address(global)?;
+    refuse_network(global, &site)?;
     Ok(Site::open(&site, &keys, instant(global)?)?)
 }
 
@@ -300,6 +324,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(&args, context),
         Command::Init(args) => init::run(&args, context),
+        Command::Keys(args) => keys::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Consent(args) => consent::run(args, context),
         Command::Linkage(args) => linkage::run(&args, context),

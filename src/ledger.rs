@@ -5,28 +5,39 @@
 
 pub mod checkpoint;
 mod commit;
+mod edge;
 pub mod entry;
 mod kind;
 pub mod log;
+mod places;
+pub mod policy;
 pub mod proof;
+pub mod publish;
 pub mod reader;
 pub mod record;
 pub mod record_proof;
 mod running;
+pub mod schema;
+mod signing;
 pub mod tile;
 pub mod tree;
+pub mod trust;
 pub mod verify;
+pub mod witnessed;
 
 pub use self::{
     checkpoint::Checkpoint,
-    entry::{Entry, EntryId, Kind, Subject},
+    entry::{Entry, EntryId, Kind, Signing, Subject},
+    policy::Policy,
     proof::LogProof,
     reader::Reader,
     record::RecordTree,
     record_proof::RecordProof,
     running::{LeafHasher, RunningRoot},
+    schema::Schema,
     tree::Hash,
-    verify::{Finding, Verified, verify_all},
+    trust::Trust,
+    verify::{Finding, Verified, verify_all, verify_book},
 };
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub mod usage;
 
 pub mod credential;
 pub mod ledger;
+pub mod witness;
 
 pub mod schema;
 
@@ -54,6 +55,8 @@ pub mod consent;
 pub mod deid;
 
 pub mod lake;
+
+pub mod vault;
 
 pub mod audit;
 pub mod query;

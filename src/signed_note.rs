@@ -133,7 +133,8 @@ impl Note {
 }
 
 impl Signature {
-    fn parse(line: &str) -> Result<Self, Error> {
+    /// Reads a signature line without its line feed. Nothing is verified.
+    pub fn parse(line: &str) -> Result<Self, Error> {
         let rest = line
             .strip_prefix("\u{2014} ")
             .ok_or(Error::Malformed("a signature line starts with an em dash and a space"))?;
@@ -150,7 +151,8 @@ impl Signature {
         }
     }
 
-    fn is_of(&self, key: &Verifier) -> bool {
+    /// Says whether it claims to be of a key.
+    pub fn is_of(&self, key: &Verifier) -> bool {
         self.name == key.name() && self.key_id == key.id()
     }
 

@@ -5,6 +5,7 @@
 
 mod keys;
 mod random;
+mod seeds;
 
 use std::path::{Path, PathBuf};
 
@@ -14,19 +15,23 @@ use serde_json::{Map, Value};
 
 pub use self::keys::Keys;
 use self::random::Random;
+pub use crate::ledger::log::Error as LogError;
 use crate::{
     digest::hex,
     instant::Instant,
     ledger::{
         entry::{self, Entry, EntryId, Kind, Subject},
         log::{self, Log},
+        trust::{Head, Role, Trust},
+        witnessed,
     },
-    signed_note::Verifier,
-    store::{self, Committed, Sequence, Store},
+    signed_note::{Signer, Verifier},
+    store::{self, Committed, Created, Races, Sequence, Store, Unfit},
+    vault::{self, Keyring},
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 14] = [
+const SEQUENCES: [(&str, &str); 16] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
     ("vault", "covers/commits"),
@@ -37,11 +42,16 @@ const SEQUENCES: [(&str, &str); 14] = [
     ("vault", "payees/commits"),
     ("vault", "payouts/commits"),
     ("vault", "pools/commits"),
+    ("vault", "signers/commits"),
     ("vault", "transfers/commits"),
     ("vault", "usage/commits"),
     ("vault", "values/commits"),
     ("lake", "commits"),
+    ("ledger", witnessed::POLICIES),
 ];
+
+/// How hard a foreign store is probed before a site is made there; `almoner doctor` probes harder.
+const PROBE: Races = Races { rounds: 4, writers: 12 };
 
 /// What is wrong with a site.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +71,9 @@ pub enum Error {
     /// There is one already.
     #[error("there is a site at `{0}` already")]
     Exists(String),
+    /// The store does not keep what a site rests on.
+    #[error("no site can be kept in this store")]
+    Unfit(#[from] Unfit),
     /// The key folder is missing, open to others, or holds other keys than the site's.
     #[error("the key folder `{}`: {reason}", folder.display())]
     Keys {
@@ -77,6 +90,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The keys of its data failed.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
     /// Somebody else committed first.
     #[error("somebody else committed to `{0}` first")]
     Conflict(String),
@@ -103,17 +119,44 @@ pub struct Site {
     store: Store,
     about: About,
     keys: Keys,
+    keyring: Keyring,
     log: Log,
+    trust: Trust,
     now: Instant,
     random: Random,
+}
+
+impl About {
+    /// Returns the keys that the site began with.
+    pub fn trust(&self) -> Result<Trust, Error> {
+        let key = |vkey: &str| {
+            Verifier::parse(vkey)
+                .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })
+        };
+        Ok(Trust::new(&self.origin, key(&self.log_vkey)?, key(&self.steward_vkey)?))
+    }
 }
 
 impl Site {
     /// Makes a site: zones, keys, genesis entry. Run again on a half-made one, it finishes it.
     pub fn init(address: &str, keys: &Path, origin: &str, now: Instant) -> Result<Self, Error> {
+        Self::init_after(address, keys, origin, now, None)
+    }
+
+    /// As `init`; the genesis names the last good checkpoint of a log that ended before.
+    pub fn init_after(
+        address: &str,
+        keys: &Path,
+        origin: &str,
+        now: Instant,
+        before: Option<&Head>,
+    ) -> Result<Self, Error> {
         let store = Store::open(address)?;
         if store.find("site.json")?.is_some() {
             return Err(Error::Exists(address.to_owned()));
+        }
+        if store.is_foreign() {
+            store.probe(PROBE, &|| ())?;
         }
         Self::init_in(store, keys, origin, now)
     }
@@ -121,6 +164,8 @@ impl Site {
     /// As [`Site::init`], in a store that is open already; on a site that is whole it changes nothing.
     pub fn init_in(store: Store, keys: &Path, origin: &str, now: Instant) -> Result<Self, Error> {
         let keys = Keys::create(keys, origin)?;
+        keys.site_key().create()?;
+        let keyring = Keyring::new(&store, keys.site_key());
         let log = Log::create(store.zone("ledger"), origin, keys.log().clone())?;
         let about = About {
             format: 1,
@@ -129,7 +174,9 @@ impl Site {
             log_vkey: keys.log().verifier().vkey(),
             steward_vkey: keys.steward().verifier().vkey(),
         };
-        let site = Self { store, about, keys, log, now, random: Random::default() };
+        let (trust, random) = (about.trust()?, Random::default());
+        let mut site = Self { store, about, keys, keyring, log, trust, now, random };
+        site.follow()?;
         let mut body = Map::new();
         body.insert("format".to_owned(), 1.into());
         body.insert("log_vkey".to_owned(), site.about.log_vkey.clone().into());
@@ -137,14 +184,19 @@ impl Site {
         body.insert("tree_hash".to_owned(), "sha256".into());
         body.insert("content_digest".to_owned(), "sha3-256".into());
         body.insert("tile_height".to_owned(), 8.into());
+        body.extend(before.map(|head| ("continues".to_owned(), head.value())));
         let genesis = site.entry(Kind::LogGenesis, &[], &[], &body)?;
         if site.log.size()? == 0 {
             site.record(&genesis)?;
         }
         let text = serde_json::to_vec_pretty(&site.about)
             .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })?;
-        let _: store::Created = site.store.create("site.json", Bytes::from(text))?;
-        Ok(site)
+        match site.store.create("site.json", Bytes::from(text.clone()))? {
+            Created::New => Ok(site),
+            // This call's own, whose answer was lost, or that of another who made it meanwhile.
+            Created::Exists if site.store.get("site.json")? == text => Ok(site),
+            Created::Exists => Err(Error::Exists(address.to_owned())),
+        }
     }
 
     /// Opens a site and brings the book up to what was committed before a crash.
@@ -163,25 +215,45 @@ impl Site {
         let about: About = serde_json::from_slice(&text)
             .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })?;
         let keys = Keys::open(keys, &about.origin)?;
-        if keys.log().verifier().vkey() != about.log_vkey {
-            return Err(Error::Keys {
-                folder: keys.folder().to_owned(),
-                reason: "these are the keys of another site".to_owned(),
-            });
+        let strange = |reason: String| Error::Keys { folder: keys.folder().to_owned(), reason };
+        let log = match Log::open_with(store.zone("ledger"), &about.origin, keys.logs()) {
+            Err(error @ log::Error::NoSeed(_)) => {
+                return Err(strange(format!("these are the keys of another site: {error}")));
+            }
+            opened => opened?,
+        };
+        if log.first_key().vkey() != about.log_vkey {
+            return Err(strange("these are the keys of another site".to_owned()));
         }
-        let log = Log::open(store.zone("ledger"), &about.origin, keys.log().clone())?;
-        let site = Self { store, about, keys, log, now, random: Random::default() };
+        let keyring = Keyring::new(&store, keys.site_key());
+        let (trust, random) = (about.trust()?, Random::default());
+        let mut site = Self { store, about, keys, keyring, log, trust, now, random };
+        site.follow()?;
         site.recover()?;
         Ok(site)
     }
 
+    /// Learns from the book which keys are in force.
+    fn follow(&mut self) -> Result<(), Error> {
+        if let Some(trust) = self.log.trust() {
+            self.trust = trust;
+        }
+        self.keys.follow(&self.trust)
+    }
+
     /// Puts the entry of each sequence's newest commit into the book where a crash kept it out.
-    fn recover(&self) -> Result<(), Error> {
+    fn recover(&mut self) -> Result<(), Error> {
         for (zone, prefix) in SEQUENCES {
-            let sequence = Sequence::new(&self.store.zone(zone), prefix);
+            let store = match zone {
+                "vault" => self.vault(),
+                "lake" => self.lake(),
+                _ => self.ledger(),
+            };
+            let sequence = Sequence::new(&store, prefix);
             let Some((number, body)) = sequence.latest()? else { continue };
             let path = format!("{zone}/{prefix}/{number:012}.json");
             self.record(&named_entry(&path, &body)?)?;
+            self.follow()?;
         }
         Ok(())
     }
@@ -207,14 +279,24 @@ impl Site {
         self.random = Random::seeded(seed);
     }
 
-    /// Returns the private zone.
+    /// Returns the private zone: it seals what is written to it and opens what is read.
     pub fn vault(&self) -> Store {
-        self.store.zone("vault")
+        self.keyring.vault()
     }
 
-    /// Returns the governed zone.
+    /// Returns the governed zone: it seals the segments that are written to it and opens them.
     pub fn lake(&self) -> Store {
-        self.store.zone("lake")
+        self.keyring.lake()
+    }
+
+    /// Returns the keys of the data in both.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Returns the whole site, as it lies there.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Returns the zone of the book, for readers; [`Site::record`] writes it.
@@ -237,9 +319,52 @@ impl Site {
         &self.keys
     }
 
-    /// Returns the key that vouches for checkpoints.
+    /// Returns the key that the log began with: readers follow from it to the one of today.
     pub fn log_verifier(&self) -> &Verifier {
-        self.keys.log().verifier()
+        self.trust.first_log_key()
+    }
+
+    /// Returns all keys that sign or signed the log's checkpoints.
+    pub fn log_verifiers(&self) -> Vec<Verifier> {
+        self.trust.all(Role::Log)
+    }
+
+    /// Returns the steward's keys whose passes hold: all but the revoked ones.
+    pub fn stewards(&self) -> Vec<Verifier> {
+        self.trust.good(Role::Steward)
+    }
+
+    /// Returns who may sign for the site, and since when.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Returns a key of a role that never stood, for a change of keys.
+    pub fn next_signer(&mut self, role: Role) -> Result<Signer, Error> {
+        let signer = self.keys.next(role, &self.trust)?;
+        if role == Role::Log {
+            self.log.hold(signer.clone());
+        }
+        Ok(signer)
+    }
+
+    /// Commits a change of keys as number `number` of a sequence, records its entry and follows it.
+    pub fn commit_keys<T: Serialize>(
+        &mut self,
+        sequence: &Sequence,
+        number: u64,
+        body: &T,
+        entry: &Entry,
+    ) -> Result<(), Error> {
+        // INVARIANT: no change of keys is committed that the book would not take.
+        self.trust.clone().take(self.log.size()?, entry).map_err(log::Error::Keys)?;
+        self.commit(sequence, number, body, entry)?;
+        self.follow()
+    }
+
+    /// Deletes the seeds whose time is over; returns their keys.
+    pub fn forget_seeds(&mut self) -> Result<Vec<String>, Error> {
+        self.keys.forget(&self.trust, self.log.size()?)
     }
 
     /// Returns the key that vouches for entries and passes.
@@ -269,6 +394,7 @@ impl Site {
         entry: &Entry,
     ) -> Result<(), Error> {
         let name = format!("commit {number}");
+        self.is_current()?;
         let text = serde_json::to_vec_pretty(body)
             .map_err(|e| Error::Format { path: name.clone(), reason: e.to_string() })?;
         self.record_before(sequence, number)?;
@@ -293,11 +419,20 @@ impl Site {
 
     /// Puts an entry into the book, once, and publishes the checkpoint that holds it.
     pub fn record(&self, entry: &Entry) -> Result<(), Error> {
+        self.is_current()?;
         if !self.log.contains(&entry.id())? {
             let at = self.log.append(std::slice::from_ref(entry))?;
             tracing::info!(id = %entry.id(), index = ?at.first(), "entry recorded");
         }
         Ok(())
+    }
+
+    /// Refuses to go on under keys that another has changed meanwhile.
+    fn is_current(&self) -> Result<(), Error> {
+        match self.log.trust() {
+            Some(trust) if trust != self.trust => Err(log::Error::KeysChanged.into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Returns the number of entries in the book.

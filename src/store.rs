@@ -5,7 +5,11 @@
 //! Never: a success that a power cut could undo, or a conflict reported to the writer who won.
 
 mod folder;
+mod medium;
+mod name;
+mod probe;
 mod remote;
+mod seal;
 mod sequence;
 #[cfg(test)]
 pub(crate) mod stop;
@@ -14,8 +18,15 @@ use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use object_store::{ObjectStore, path::Path};
+use rayon::prelude::*;
 
-pub use self::sequence::{Committed, Sequence};
+use self::seal::Sealed;
+pub use self::{
+    medium::Medium,
+    probe::{Races, Unfit},
+    seal::Seal,
+    sequence::{Committed, Sequence},
+};
 
 /// What went wrong with an object.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +38,12 @@ pub enum Error {
         url: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A path leads nowhere, or out of the store.
+    #[error("`{path}` is no name of an object")]
+    Name {
+        /// The path, with what cannot be printed escaped.
+        path: String,
     },
     /// There is no such object.
     #[error("there is no object `{path}`")]
@@ -40,6 +57,22 @@ pub enum Error {
         /// The object's path.
         path: String,
     },
+    /// A sealed object does not open: it was changed, moved, never sealed, or its key is not here.
+    #[error("object `{path}` does not open: {reason}")]
+    Sealed {
+        /// The object's path.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The key of a sealed object was destroyed on purpose; nothing opens it again.
+    #[error("object `{path}` cannot be read any more: its key, {key}, was destroyed")]
+    Destroyed {
+        /// The object's path.
+        path: String,
+        /// The key's name.
+        key: String,
+    },
     /// The store could not be reached or refused.
     #[error("the store failed to {act} `{path}`")]
     Unavailable {
@@ -52,6 +85,9 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+/// From how many objects on a folder syncs them together.
+const TOGETHER_MIN: usize = 64;
 
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -86,6 +122,7 @@ enum Backend {
 pub struct Store {
     backend: Backend,
     prefix: String,
+    sealed: Option<Sealed>,
 }
 
 impl Store {
@@ -113,7 +150,7 @@ impl Store {
                 )));
             }
         };
-        Ok(Self { backend, prefix })
+        Ok(Self { backend, prefix, sealed: None })
     }
 
     /// Takes any object store, with conditional writes, for a place that has no address: one that a
@@ -125,7 +162,21 @@ impl Store {
     /// Returns the store below `name`.
     #[must_use]
     pub fn zone(&self, name: &str) -> Self {
-        Self { backend: self.backend.clone(), prefix: self.full(name) }
+        let sealed = self.sealed.clone();
+        Self { backend: self.backend.clone(), prefix: self.full(name), sealed }
+    }
+
+    /// Returns the same place with every object sealed: what is written and read stays as it is,
+    /// what is stored is what `seal` makes of it. Paths are told to `seal` from this place on.
+    #[must_use]
+    pub fn sealed(&self, seal: Arc<dyn Seal>) -> Self {
+        let sealed = Some(Sealed::new(seal, &self.prefix));
+        Self { backend: self.backend.clone(), prefix: self.prefix.clone(), sealed }
+    }
+
+    /// Returns what seals this place, if anything does.
+    pub fn seal(&self) -> Option<&Arc<dyn Seal>> {
+        self.sealed.as_ref().map(Sealed::seal)
     }
 
     fn full(&self, path: &str) -> String {
@@ -144,17 +195,47 @@ impl Store {
     /// Reads an object, or says that there is none.
     pub fn find(&self, path: &str) -> Result<Option<Bytes>> {
         let full = self.full(path);
-        match &self.backend {
+        let found = match &self.backend {
             Backend::Folder(folder) => folder.find(&full),
             Backend::Remote(remote) => remote.find(&full),
+        }?;
+        match (&self.sealed, found) {
+            (Some(sealed), Some(bytes)) => sealed.open(&full, &bytes).map(Some),
+            (_, found) => Ok(found),
+        }
+    }
+
+    /// Returns the bytes to store for an object.
+    fn stored(&self, full: &str, bytes: Bytes) -> Result<Bytes> {
+        match &self.sealed {
+            Some(sealed) => sealed.close(full, &bytes),
+            None => Ok(bytes),
+        }
+    }
+
+    /// Says whether a sealed object holds these bytes already. Sealed again they would be others in
+    /// the store, though nothing changed.
+    fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool> {
+        if self.sealed.is_none() {
+            return Ok(false);
+        }
+        match self.find(path) {
+            Ok(found) => Ok(found.as_ref() == Some(bytes)),
+            // What does not open is written over like anything else.
+            Err(Error::Sealed { .. } | Error::Destroyed { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
     /// Writes an object, over whatever was there. For pointers and pages that may change.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        if self.holds(path, &bytes)? {
+            return Ok(());
+        }
         let full = self.full(path);
         #[cfg(test)]
         stop::spend(&full)?;
+        let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put(&full, &bytes),
             Backend::Remote(remote) => remote.put(&full, bytes),
@@ -164,22 +245,28 @@ impl Store {
     /// Writes an object that can be made again, without waiting until it would survive a power cut.
     /// Whoever reads it back checks its digest.
     pub fn put_scratch(&self, path: &str, bytes: Bytes) -> Result<()> {
+        if self.holds(path, &bytes)? {
+            return Ok(());
+        }
         let full = self.full(path);
         #[cfg(test)]
         stop::spend(&full)?;
+        let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put_scratch(&full, &bytes),
             Backend::Remote(remote) => remote.put(&full, bytes),
         }
     }
 
-    /// Makes an object if there is none, atomically: of many callers exactly one gets
-    /// [`Created::New`]. A caller whose success was lost on the way may get [`Created::Exists`];
-    /// [`Sequence::commit`] and [`Store::put_content`] tell such a success from a conflict.
+    /// Makes an object if there is none, atomically: of many callers at most one gets
+    /// [`Created::New`]. A caller whose success was lost on the way gets [`Created::Exists`], so
+    /// whoever gets it reads what is there before calling it another's: [`Sequence::commit`] and
+    /// [`Store::put_content`] do.
     pub fn create(&self, path: &str, bytes: Bytes) -> Result<Created> {
         let full = self.full(path);
         #[cfg(test)]
         stop::spend(&full)?;
+        let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.create(&full, &bytes),
             Backend::Remote(remote) => remote.create(&full, bytes),
@@ -195,7 +282,27 @@ impl Store {
         }
     }
 
-    /// Lists all objects below a prefix (a folder path; empty for all), sorted by path.
+    /// Writes many objects as [`Store::put_content`] does, and returns when all are durable. A folder
+    /// syncs them together, which for thousands is far faster than one after the other.
+    pub fn put_contents(&self, objects: impl IntoIterator<Item = (String, Bytes)>) -> Result<()> {
+        let objects: Vec<(String, Bytes)> = objects.into_iter().collect();
+        match &self.backend {
+            Backend::Folder(folder) if objects.len() >= TOGETHER_MIN && self.sealed.is_none() => {
+                let full = |(path, bytes): &(String, Bytes)| (self.full(path), bytes.clone());
+                let objects: Vec<_> = objects.iter().map(full).collect();
+                #[cfg(test)]
+                objects.iter().try_for_each(|(path, _)| stop::spend(path))?;
+                folder.put_contents(&objects)
+            }
+            Backend::Folder(_) | Backend::Remote(_) => objects
+                .par_iter()
+                .with_min_len(4)
+                .try_for_each(|(path, bytes)| self.put_content(path, bytes)),
+        }
+    }
+
+    /// Lists all objects below a prefix (a folder path; empty for all), sorted by path, each with
+    /// its size as it is stored.
     pub fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
         let full = self.full(prefix);
         let mut listed = match &self.backend {
@@ -223,10 +330,27 @@ impl Store {
         }
     }
 
+    /// Removes what writers that died have left below a prefix (a folder path; empty for all), and
+    /// returns how many files; an object store clears up after itself.
+    pub fn sweep(&self, prefix: &str) -> Result<u64> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.sweep(&self.full(prefix)),
+            Backend::Remote(_) => Ok(0),
+        }
+    }
+
+    /// Returns what a folder lies on; nothing for an object store.
+    pub fn medium(&self) -> Result<Option<Medium>> {
+        match &self.backend {
+            Backend::Folder(folder) => folder.medium().map(Some),
+            Backend::Remote(_) => Ok(None),
+        }
+    }
+
     /// Returns the file behind an object, where the store is a folder.
     pub fn local_path(&self, path: &str) -> Option<PathBuf> {
         match &self.backend {
-            Backend::Folder(folder) => Some(folder.file(&self.full(path))),
+            Backend::Folder(folder) => folder.file(&self.full(path)).ok(),
             Backend::Remote(_) => None,
         }
     }
@@ -237,7 +361,15 @@ impl Store {
             Backend::Folder(folder) => folder.object_store()?,
             Backend::Remote(remote) => remote.object_store(),
         };
-        Ok((store, Path::from(self.prefix.as_str())))
+        let prefix = Path::parse(&self.prefix)
+            .map_err(|_| Error::Name { path: self.prefix.escape_debug().to_string() })?;
+        Ok((store, prefix))
+    }
+
+    /// Whether a program that is not ours answers for what is kept: S3 or Azure, or what calls
+    /// itself so.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self.kind(), "s3" | "azure")
     }
 
     /// Says what kind of store this is: `folder`, `s3`, `azure`, `memory`, or `given`.

@@ -10,8 +10,11 @@ use std::{
     process::{Command, Output},
 };
 
-use almoner::{instant::Instant, ledger::Kind, site::Site};
-use serde_json::Map;
+use almoner::{
+    instant::Instant,
+    ledger::{Kind, Schema},
+    site::Site,
+};
 
 fn oracle(site: &Path) -> Option<Output> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/tlog/run.sh");
@@ -27,7 +30,7 @@ fn an_independent_program_accepts_the_ledger_and_refuses_a_flipped_bit() {
     let keys = folder.path().join("keys");
     let site = Site::init(at.to_str().unwrap(), &keys, "commons.example/ledger", now).unwrap();
     for n in 0..270 {
-        let mut body = Map::new();
+        let mut body = Schema::of(Kind::ConsentBatch).sample();
         body.insert("count".to_owned(), n.into());
         let entry = site.entry(Kind::ConsentBatch, &[], &[], &body).unwrap();
         site.record(&entry).unwrap();

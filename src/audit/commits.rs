@@ -12,6 +12,8 @@ use super::{
     payees::PayeeCommit,
     payouts::PayoutCommit,
     shape::{ConsentCommit, LinkageCommit, PartyCommit, PoolCommit},
+    signers::SignerCommit,
+    table::if_opens,
     transfers::TransferCommit,
     values::ValueCommit,
 };
@@ -45,6 +47,7 @@ pub(super) struct Commits {
     pub(super) covers: Vec<Numbered<CoverCommit>>,
     pub(super) determinations: Vec<Numbered<DeterminationCommit>>,
     pub(super) goods: Vec<Numbered<GoodsCommit>>,
+    pub(super) signers: Vec<Numbered<SignerCommit>>,
     pub(super) transfers: Vec<Numbered<TransferCommit>>,
     pub(super) usage: Vec<Numbered<UsageRecord>>,
     pub(super) values: Vec<Numbered<ValueCommit>>,
@@ -97,6 +100,10 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &GoodsCommit = c;
         &c.entry
     })?;
+    let signers = sequence(audit, vault, "vault", "signers/commits", &mut complete, |c| {
+        let c: &SignerCommit = c;
+        &c.entry
+    })?;
     let transfers = sequence(audit, vault, "vault", "transfers/commits", &mut complete, |c| {
         let c: &TransferCommit = c;
         &c.entry
@@ -129,6 +136,7 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         covers,
         determinations,
         goods,
+        signers,
         transfers,
         usage,
         values,
@@ -164,7 +172,11 @@ fn sequence<T: Serialize + DeserializeOwned>(
             *complete = false;
         }
         next = number.saturating_add(1);
-        let bytes = zone.get(&listed.path)?;
+        let Some(bytes) = if_opens(zone.find(&listed.path))? else {
+            audit.check(Check::Commit, &path, false, "it does not open");
+            *complete = false;
+            continue;
+        };
         let body: T = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
             Err(error) => {

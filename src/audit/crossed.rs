@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     digest::Sha256,
-    ledger::{Entry, Kind, Reader},
+    ledger::{Entry, Kind, Reader, Trust, trust::Role},
     signed_note::Verifier,
     store::{self, Store},
 };
@@ -35,7 +35,7 @@ pub(super) struct Sides {
 #[derive(Debug)]
 pub(super) struct Partner {
     origin: String,
-    steward: Verifier,
+    stewards: Vec<Verifier>,
     ids: BTreeSet<Sha256>,
     entries: Vec<Entry>,
 }
@@ -54,7 +54,7 @@ pub(super) fn partners(
 
 /// Returns the keys of the partners' stewards.
 pub(super) fn stewards(partners: &[Partner]) -> Stewards {
-    partners.iter().map(|own| (own.origin.clone(), own.steward.clone())).collect()
+    partners.iter().map(|own| (own.origin.clone(), own.stewards.clone())).collect()
 }
 
 fn partner(audit: &mut Audit, ledger: &Store) -> Result<Option<Partner>, store::Error> {
@@ -70,22 +70,18 @@ fn partner(audit: &mut Audit, ledger: &Store) -> Result<Option<Partner>, store::
     let read = Reader::open(ledger, &origin, std::slice::from_ref(&log)).ok();
     let read = read.and_then(|reader| reader.entries().collect::<Result<Vec<_>, _>>().ok());
     let entries: Vec<Entry> = read.into_iter().flatten().map(|(_, entry)| entry).collect();
-    let genesis = entries.first().filter(|entry| entry.kind() == Some(Kind::LogGenesis));
-    let key = |member: &str| {
-        let text = genesis?.body().get(member)?.as_str()?;
-        Verifier::parse(text).ok()
-    };
-    let steward = key("steward_vkey").filter(|_| key("log_vkey").as_ref() == Some(&log));
-    let Some(steward) = steward else {
+    let trust = Trust::replay((0..).zip(&entries)).ok();
+    let Some(trust) = trust.filter(|trust| *trust.first_log_key() == log) else {
         let fault = "its ledger cannot be read under its own key";
         audit.check(Check::Transfers, &name, false, fault);
         return Ok(None);
     };
-    let signed = entries.iter().all(|entry| entry.verify(std::slice::from_ref(&steward)));
+    let signed = (0..).zip(&entries).all(|(at, entry)| trust.check_entry(at, entry).is_ok());
     let fault = "an entry of its ledger is not signed by its steward";
     audit.check(Check::Transfers, &name, signed, fault);
     let ids = entries.iter().map(|entry| leaf_hash(entry.bytes())).collect();
-    Ok(Some(Partner { origin, steward, ids, entries }))
+    let stewards = trust.all(Role::Steward);
+    Ok(Some(Partner { origin, stewards, ids, entries }))
 }
 
 /// Holds this site's book against the partners'.

@@ -12,6 +12,7 @@ use super::{
     covers, decided, determined, generalised, goods, licences, licensed, matched, payees, payouts,
     settled,
     shape::{Act, ConsentCommit, LinkageAct, LinkageCommit, PoolCommit},
+    signers,
     table::{count, leaf_hash},
     transfers,
 };
@@ -75,6 +76,9 @@ pub(super) fn compare(
         .iter()
         .map(|c| (c.path.as_str(), &c.entry, payouts::said(evidence, c, commits)));
     sequence(audit, book, &mut claimed, payouts.collect());
+    let signers = commits.signers.iter().zip(signers::said(&commits.signers));
+    let signers = signers.map(|(c, said)| (c.path.as_str(), &c.entry, said));
+    sequence(audit, book, &mut claimed, signers.collect());
     let transfers = commits.transfers.iter();
     let transfers = transfers.map(|c| (c.path.as_str(), &c.entry, transfers::said(evidence, c)));
     sequence(audit, book, &mut claimed, transfers.collect());

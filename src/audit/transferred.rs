@@ -19,7 +19,7 @@ use super::{
 use crate::{
     digest::{Sha3Digest, Sha256, canonical},
     instant::Instant,
-    ledger::Entry,
+    ledger::{Entry, trust::Role},
     signed_note::Verifier,
 };
 
@@ -204,7 +204,8 @@ impl Held {
             }
         };
         if ours {
-            let good = verifies(&at.evidence.steward, name.media_type(), file);
+            let own = at.evidence.trust.all(Role::Steward);
+            let good = own.iter().any(|key| verifies(key, name.media_type(), file));
             at.good(audit, good, "a file of this site is not signed by its steward");
             return;
         }
@@ -215,8 +216,8 @@ impl Held {
             name == Some(&*format!("{origin}/steward"))
         });
         at.good(audit, named, "a file of the partner names another key");
-        if let Some(steward) = origin.and_then(|origin| at.stewards.get(origin)) {
-            let good = verifies(steward, name.media_type(), file);
+        if let Some(stewards) = origin.and_then(|origin| at.stewards.get(origin)) {
+            let good = stewards.iter().any(|key| verifies(key, name.media_type(), file));
             at.good(audit, good, "a file of the partner is not signed by their steward");
         }
     }
@@ -270,12 +271,13 @@ impl Held {
                 let leaf = leaf_hash(digest.as_bytes());
                 let root = climb(leaf, booked.index, booked.count, &booked.path);
                 let origin = self.their_origin();
-                let steward = origin.and_then(|origin| at.stewards.get(origin));
+                let stewards = origin.and_then(|origin| at.stewards.get(origin));
+                let vouched = |key| is_vouched(key, &entry, booked, &digest);
                 entry.origin() == origin
                     && entry.kind() == Some(name.kind())
                     && said("partner") == own
                     && root.is_some_and(|root| said("root") == Some(&root.to_string()))
-                    && steward.is_none_or(|key| is_vouched(key, &entry, booked, &digest))
+                    && stewards.is_none_or(|keys| keys.iter().any(vouched))
             });
         at.good(audit, good, "a file of the partner does not stand in their book");
     }

@@ -234,7 +234,7 @@ pub(super) struct Approver {
 pub(super) type Desk = BTreeMap<(String, String), Approver>;
 
 /// The steward's keys of other sites, by the origins of their ledgers, where an auditor has them.
-pub(super) type Stewards = BTreeMap<String, Verifier>;
+pub(super) type Stewards = BTreeMap<String, Vec<Verifier>>;
 
 /// What the entry of a commit must say. Which entries it follows stands in its lines: [`check`]
 /// compares them.

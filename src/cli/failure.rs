@@ -9,6 +9,8 @@ use std::{
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
+use crate::store::Unfit;
+
 /// The kind of a failure, and so the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -128,9 +130,10 @@ impl From<io::Error> for Failure {
 fn store_kind(error: &crate::store::Error) -> Kind {
     use crate::store::Error as E;
     match error {
-        E::Address { .. } => Kind::Usage,
+        E::Address { .. } | E::Name { .. } => Kind::Usage,
         E::NotFound { .. } => Kind::Failed,
-        E::Differs { .. } => Kind::Integrity,
+        E::Differs { .. } | E::Sealed { .. } => Kind::Integrity,
+        E::Destroyed { .. } => Kind::Refused,
         E::Unavailable { .. } => Kind::Unavailable,
     }
 }
@@ -141,17 +144,64 @@ impl From<crate::store::Error> for Failure {
     }
 }
 
+fn vault_kind(error: &crate::vault::Error) -> (Kind, Option<&'static str>) {
+    use crate::vault::Error as E;
+    match error {
+        E::Store(error) => (store_kind(error), None),
+        E::File { .. } | E::Command { .. } => {
+            (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
+        }
+        E::Lost { .. } => (Kind::Invalid, Some("give the key folder that belongs to this copy")),
+        E::Destroyed { .. } => (Kind::Refused, Some("nobody has that key any more")),
+        E::Unknown { .. } => (Kind::Usage, Some("`almoner keys list` names all keys")),
+        E::Format { .. } => (Kind::Integrity, None),
+        E::Busy => (Kind::Conflict, Some("run the command again when the others are done")),
+        E::Seal(_) => (Kind::Failed, None),
+    }
+}
+
+impl From<crate::vault::Error> for Failure {
+    fn from(error: crate::vault::Error) -> Self {
+        let (kind, hint) = vault_kind(&error);
+        let failure = Self::new(kind, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
 impl From<crate::site::Error> for Failure {
     fn from(error: crate::site::Error) -> Self {
-        use crate::site::Error as E;
+        use crate::site::{Error as E, LogError as L};
         let (kind, hint) = match &error {
             E::Store(e) => (store_kind(e), None),
-            E::Log(_) | E::Format { .. } => {
+            E::Log(L::KeysChanged | L::Conflict) => (Kind::Conflict, Some("run the command again")),
+            E::Log(L::Ended(_)) => (
+                Kind::Refused,
+                Some(
+                    "`almoner init --continues` begins the log that follows, under another origin",
+                ),
+            ),
+            E::Log(L::Keys(_)) => {
+                (Kind::Refused, Some("`almoner keys signers` shows who may sign"))
+            }
+            E::Log(L::NoSeed(_)) => {
+                (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
+            }
+            E::Log(L::Store(_) | L::Broken(_)) | E::Format { .. } => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
             E::Entry(_) => (Kind::Failed, None),
+            E::Vault(error) => vault_kind(error),
             E::Missing(_) => (Kind::Usage, Some("`almoner init SITE` makes one")),
             E::Exists(_) => (Kind::Usage, Some("leave it, or name another place")),
+            E::Unfit(Unfit::Failed(e)) => {
+                (store_kind(e), Some("`almoner doctor --store` says more"))
+            }
+            E::Unfit(Unfit::Forgets(_) | Unfit::Overwrites | Unfit::ManyWinners { .. }) => {
+                (Kind::Refused, Some("it would lose commits; keep the site in another store"))
+            }
             E::Keys { .. } => {
                 (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
             }

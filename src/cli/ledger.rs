@@ -1,4 +1,8 @@
-//! `almoner ledger`: the public book, shown and proved.
+//! `almoner ledger`: the public book, shown, proved, and witnessed.
+
+mod cosign;
+pub(super) mod seen;
+mod witness;
 
 use std::path::PathBuf;
 
@@ -12,7 +16,8 @@ use crate::{
 
 /// Show the public book and prove what is in it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  almoner ledger show\n  almoner ledger checkpoint\n  \
+#[command(after_help = "Examples:\n  almoner ledger show\n  almoner ledger checkpoint --remember seen\n  \
+    almoner ledger policy witnesses.policy && almoner ledger ask\n  \
     almoner ledger prove entry 7 > entry-7.tlog-proof\n  \
     almoner ledger prove record M-00017 --dataset diabetes@1 > mine.json\n  \
     almoner ledger prove absence M-00017 --dataset diabetes@2 > gone.json\n  \
@@ -31,12 +36,24 @@ enum Act {
         from: u64,
     },
     /// The signed checkpoint, as it was signed
-    Checkpoint,
+    Checkpoint(seen::CheckpointArgs),
     /// Prove an entry, a person's record in a version, or its absence
     #[command(subcommand)]
     Prove(Prove),
     /// Check every tile, bundle and checkpoint against the entries
     Verify,
+    /// Show the policy, or take one on: which witnesses must have cosigned what is shown
+    Policy(cosign::PolicyArgs),
+    /// Write what a witness is asked: C2SP tlog-witness add-checkpoint
+    Request(cosign::RequestArgs),
+    /// Take in what witnesses answered; the checkpoint is shown when the policy is met
+    Cosign(cosign::CosignArgs),
+    /// Ask the policy's witnesses that have a URL, over HTTP, and take in what they answer
+    Ask(cosign::AskArgs),
+    /// Put two checkpoints of one log side by side: does one continue the other, or did the log fork?
+    Evidence(seen::EvidenceArgs),
+    /// Be a witness of other people's logs
+    Witness(witness::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,14 +107,18 @@ pub struct ProofArgs {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
-    if matches!(args.act, Act::Verify) {
-        // A site that was tampered with may not open for acts; its book is checked all the same.
-        return super::verify::book(context);
-    }
-    let site = context.site()?;
     match &args.act {
+        // A site that was tampered with may not open for acts; its book is checked all the same.
+        Act::Verify => super::verify::book(context),
+        Act::Checkpoint(args) => seen::checkpoint(args, context),
+        Act::Evidence(args) => seen::evidence(args, context),
+        Act::Witness(args) => witness::run(args, context),
+        Act::Policy(args) => cosign::policy(args, context),
+        Act::Request(args) => cosign::request(args, context),
+        Act::Cosign(args) => cosign::cosign(args, context),
+        Act::Ask(args) => cosign::ask(args, context),
         Act::Show { from } => {
-            let lines = book::show(&site, *from)?;
+            let lines = book::show(&context.site()?, *from)?;
             let mut table = Table::new(["index", "time", "kind", "id", "speaks of"]);
             for line in &lines {
                 let subjects = match line.subjects.as_slice() {
@@ -115,17 +136,16 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
             }
             Ok(table.write(context.global.format, &lines, context.out)?)
         }
-        Act::Checkpoint => Ok(write!(context.out, "{}", book::checkpoint(&site)?)?),
         Act::Prove(Prove::Entry { entry, out }) => {
-            deliver(context, out.as_ref(), &book::prove_entry(&site, entry)?.to_string())
+            let proof = book::prove_entry(&context.site()?, entry)?.to_string();
+            deliver(context, out.as_ref(), &proof)
         }
         Act::Prove(Prove::Record { person, dataset, out }) => {
-            prove(context, &site, person, dataset, out.as_ref(), false)
+            prove(context, &context.site()?, person, dataset, out.as_ref(), false)
         }
         Act::Prove(Prove::Absence { person, dataset, out }) => {
-            prove(context, &site, person, dataset, out.as_ref(), true)
+            prove(context, &context.site()?, person, dataset, out.as_ref(), true)
         }
-        Act::Verify => super::verify::book(context),
     }
 }
 
@@ -181,6 +201,7 @@ impl From<book::Error> for Failure {
     fn from(error: book::Error) -> Self {
         use book::Error as E;
         match error {
+            E::Site(error) => error.into(),
             E::Store(error) => error.into(),
             E::Lake(error) => error.into(),
             E::Reader(_) | E::Entry(_) | E::Record(_) | E::Log(_) | E::Refused(_) => {

@@ -3,19 +3,26 @@
 //! Comes in: a site, opened for reading alone. Goes out: each object that is not as recorded.
 //! Never: a site mended before it was looked at.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use super::{Context, Failure, Kind, Table, address};
+use super::{Context, Failure, Kind, Table, address, ledger};
 use crate::pipeline::audit::Files;
 
 /// Check the book against its checkpoints, and with --deep every object it names
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  almoner verify\n  almoner verify --deep --format json")]
+#[command(after_help = "Examples:\n  almoner verify\n  almoner verify --deep --format json\n  \
+    almoner verify --remember seen")]
 pub struct Args {
     /// Hash every object that a commit names too: segments, rosters, reports, consents, usage,
     /// settlements, record trees
     #[arg(long)]
     deep: bool,
+    /// Remember the checkpoint that is shown in this file, and demand that it continues what the
+    /// file remembers
+    #[arg(long, value_name = "FILE")]
+    remember: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -33,8 +40,16 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         let found = seen.findings.into_iter();
         problems.extend(found.map(|f| Problem { object: f.object, fault: f.fault }));
         writeln!(context.err, "objects: {} hashed", seen.objects)?;
+        if seen.unreadable > 0 {
+            let many = seen.unreadable;
+            writeln!(context.err, "{many} objects have no key any more: it was destroyed")?;
+        }
     }
-    finish(&problems, context)
+    finish(&problems, context)?;
+    match &args.remember {
+        Some(file) => ledger::seen::remember(Some(file), &files.shown()?, context),
+        None => Ok(()),
+    }
 }
 
 /// Checks the book alone.
@@ -56,6 +71,14 @@ fn book_problems(files: &Files, context: &mut Context<'_>) -> Result<Vec<Problem
         "book: {} entries, {} objects, {} checkpoints",
         seen.entries, seen.objects, seen.checkpoints
     )?;
+    if seen.unknown > 0 {
+        writeln!(context.err, "{} entries are of kinds that this version does not know", seen.unknown)?;
+    }
+    if let (Some(signed), Some(shown)) = (&seen.checkpoint, &seen.shown)
+        && shown.size < signed.size
+    {
+        writeln!(context.err, "shown to the world: {} entries; the rest awaits witnesses", shown.size)?;
+    }
     let findings = seen.findings.into_iter();
     Ok(findings
         .map(|f| Problem { object: format!("ledger/{}", f.object), fault: f.reason })

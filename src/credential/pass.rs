@@ -230,12 +230,12 @@ impl Pass {
         steward.sign_note(&self.text()).map_err(Error::Signature)
     }
 
-    /// Opens a signed pass: the steward's signature first, then every line.
-    pub fn open(note: &str, steward: &Verifier) -> Result<Self, Error> {
+    /// Opens a signed pass: the signature of one of the steward's keys first, then every line.
+    pub fn open(note: &str, stewards: &[Verifier]) -> Result<Self, Error> {
         if note.len() > BYTES_MAX {
             return Err(Error::TooLong(note.len()));
         }
-        let text = open_note(note, std::slice::from_ref(steward)).map_err(Error::Signature)?;
+        let text = open_note(note, stewards).map_err(Error::Signature)?;
         Self::parse(&text)
     }
 

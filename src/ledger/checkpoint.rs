@@ -75,6 +75,13 @@ impl Checkpoint {
         signer.sign_note(&self.text())
     }
 
+    /// Signs it with several keys, each in a line of its own.
+    pub fn sign_all(&self, signers: &[&Signer]) -> Result<String, signed_note::Error> {
+        let text = self.text();
+        let lines = signers.iter().map(|signer| Ok(signer.sign_line(&text)?.line()));
+        Ok(format!("{text}\n{}", lines.collect::<Result<String, signed_note::Error>>()?))
+    }
+
     /// Opens a signed checkpoint of `origin`: the known key of that name must have signed it, and
     /// no known key, log's or witness's, may have failed.
     pub fn open(note: &str, origin: &str, known: &[Verifier]) -> Result<Opened, Error> {

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::tree::Hash;
 
-/// One commit, `commits/<n>.json`.
+/// One commit, `commits/<n>.json`, of entries that are owned or borrowed. However many there are, it
+/// is one object: they are durable when it is, and tiles and bundles follow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Commit {
+pub(super) struct Commit<T = String> {
     /// The number of entries before it.
     pub(super) prev_size: u64,
     /// The number of entries after it.
@@ -19,14 +20,23 @@ pub(super) struct Commit {
     /// The root over all entries after it.
     pub(super) root: Hash,
     /// The entries it adds, in order.
-    pub(super) entries: Vec<String>,
+    pub(super) entries: Vec<T>,
 }
 
-impl Commit {
+impl<T: Serialize> Commit<T> {
     pub(super) fn bytes(&self) -> Bytes {
         let text = serde_json::to_vec(self)
             .unwrap_or_else(|_| unreachable!("numbers and texts are always JSON"));
         text.into()
+    }
+}
+
+impl Commit {
+    /// Reads a commit without its entries; nothing vouches for it yet.
+    pub(super) fn head(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'[')?;
+        let head = [bytes.get(..=end)?, b"]}"].concat();
+        serde_json::from_slice(&head).ok()
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {

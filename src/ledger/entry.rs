@@ -7,7 +7,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 pub use super::kind::Kind;
-use super::{tile::ENTRY_BYTES_MAX, tree::leaf_hash};
+use super::{
+    schema::{self, Schema},
+    tile::ENTRY_BYTES_MAX,
+    tree::leaf_hash,
+};
 use crate::{
     digest::{self, CanonicalError, Sha3Digest, Sha256, hex, hmac_sha3},
     instant::Instant,
@@ -35,6 +39,22 @@ pub struct Subject {
     pub sha3: Sha3Digest,
     /// The content's SHA-256 digest, where it is an object.
     pub sha256: Option<Sha256>,
+}
+
+/// The keys that sign an entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Signing<'a> {
+    /// The entry's actor.
+    pub first: &'a Signer,
+    /// Who signs beside it.
+    pub others: &'a [&'a Signer],
+}
+
+impl<'a> Signing<'a> {
+    /// One key alone.
+    pub fn by(signer: &'a Signer) -> Self {
+        Self { first: signer, others: &[] }
+    }
 }
 
 /// A signed entry.
@@ -71,11 +91,14 @@ pub enum Error {
     /// The payload is of another type than an in-toto Statement.
     #[error("the entry's payload is of an unknown type")]
     PayloadType,
+    /// It is not as the schema of its kind says.
+    #[error(transparent)]
+    Schema(#[from] schema::Error),
 }
 
 impl Entry {
-    /// Makes and signs an entry. The same arguments give the same bytes: the nonce is a keyed hash
-    /// of the statement under the signer's own key.
+    /// Makes and signs an entry as the schema of its kind says. The same arguments give the same
+    /// bytes: the nonce is a keyed hash of the statement under the signer's own key.
     pub fn sign(
         kind: Kind,
         origin: &str,
@@ -85,6 +108,33 @@ impl Entry {
         body: &Map<String, Value>,
         signer: &Signer,
     ) -> Result<Self, Error> {
+        Self::sign_all(kind, origin, time, subjects, prev, body, &Signing::by(signer))
+    }
+
+    /// As `sign`, by several keys.
+    pub fn sign_all(
+        kind: Kind,
+        origin: &str,
+        time: Instant,
+        subjects: &[Subject],
+        prev: &[EntryId],
+        body: &Map<String, Value>,
+        signing: &Signing<'_>,
+    ) -> Result<Self, Error> {
+        Schema::check(kind, &body.iter(), subjects.len(), signing.others.len().saturating_add(1))?;
+        Self::seal(kind, origin, time, subjects, prev, body, signing)
+    }
+
+    fn seal(
+        kind: Kind,
+        origin: &str,
+        time: Instant,
+        subjects: &[Subject],
+        prev: &[EntryId],
+        body: &Map<String, Value>,
+        signing: &Signing<'_>,
+    ) -> Result<Self, Error> {
+        let signer = signing.first;
         if let Some(taken) = COMMON.into_iter().find(|name| body.contains_key(*name)) {
             return Err(Error::Reserved(taken));
         }
@@ -105,11 +155,14 @@ impl Entry {
             members.insert("nonce".to_owned(), hex(nonce.split_at(16).0).into());
         }
         let payload = digest::canonical(&statement)?;
-        let signature = signer.sign_typed(PAYLOAD_TYPE, &payload);
+        let signatures = std::iter::once(&signer).chain(signing.others).map(|by| {
+            let signature = STANDARD.encode(by.sign_typed(PAYLOAD_TYPE, &payload));
+            json!({"keyid": by.verifier().key_id(), "sig": signature})
+        });
         let envelope = digest::canonical(&json!({
             "payload": STANDARD.encode(&payload),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": signer.verifier().key_id(), "sig": STANDARD.encode(signature)}],
+            "signatures": signatures.collect::<Vec<_>>(),
         }))?;
         Self::parse(&envelope)
     }
@@ -214,6 +267,28 @@ impl Entry {
             }
         }
         verified
+    }
+
+    /// Says whether this one key signed it.
+    pub fn is_signed_by(&self, key: &Verifier) -> bool {
+        let id = key.key_id();
+        let mut own = self.signatures.iter().filter(|(name, _)| *name == id);
+        own.next().is_some_and(|(_, bytes)| key.verify_typed(PAYLOAD_TYPE, &self.payload, bytes))
+            && own.next().is_none()
+    }
+
+    /// Returns the names of the keys that stand under it, `name+hash`; whether they signed it is
+    /// for [`Entry::is_signed_by`] to say.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.signatures.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Says whether it is as the schema of its kind says. An entry of a kind or version that is
+    /// not known here has none, and is never guessed at.
+    pub fn check(&self) -> Result<(), schema::Error> {
+        let Some(kind) = self.kind() else { return Ok(()) };
+        let body = self.predicate.iter().filter(|(name, _)| !COMMON.contains(&name.as_str()));
+        Schema::check(kind, &body, self.subjects.len(), self.signatures.len())
     }
 
     /// Returns its kind; `None` where this version does not know it.
@@ -337,14 +412,14 @@ mod tests {
             sha3: Sha3Digest::of(b"x"),
             sha256: Some(Sha256::of(b"x")),
         };
-        Entry::sign(
+        Entry::seal(
             Kind::DatasetVersion,
             "commons.example/ledger",
             Instant::parse("2026-11-22T09:30:00Z").unwrap(),
             &[subject],
             &[leaf_hash(b"before")],
             &body(value),
-            &signer(),
+            &Signing::by(&signer()),
         )
     }
 

@@ -87,11 +87,13 @@ pub enum Kind {
     ErasureExecuted,
     /// `checkpoint-anchored`
     CheckpointAnchored,
+    /// `policy-set`
+    PolicySet,
 }
 
 impl Kind {
     /// All kinds that this version knows.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 41] = [
         Self::LogGenesis,
         Self::ConsentBatch,
         Self::WithdrawalBatch,
@@ -132,6 +134,7 @@ impl Kind {
         Self::SourceRegistered,
         Self::ErasureExecuted,
         Self::CheckpointAnchored,
+        Self::PolicySet,
     ];
 
     /// Returns the name that stands in an entry.
@@ -177,6 +180,7 @@ impl Kind {
             Self::SourceRegistered => "source-registered",
             Self::ErasureExecuted => "erasure-executed",
             Self::CheckpointAnchored => "checkpoint-anchored",
+            Self::PolicySet => "policy-set",
         }
     }
 

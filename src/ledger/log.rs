@@ -9,23 +9,24 @@
     deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)
 )]
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use rayon::prelude::*;
 
 use super::{
     checkpoint::Checkpoint,
     commit::Commit,
+    edge::Edge,
     entry::{Entry, EntryId},
+    places::Places,
+    publish, reader,
+    signing::Signing,
     tile::{self, Row, Tile},
     tree::{Hash, leaf_hashes, root_of_hashes},
+    trust::{self, Role, Trust, kept},
 };
 use crate::{
-    signed_note::Signer,
+    signed_note::{Signer, Verifier},
     store::{Committed, Created, Sequence, Store},
 };
 
@@ -41,6 +42,19 @@ pub enum Error {
     /// Another writer was first, again and again.
     #[error("another writer appended at the same time")]
     Conflict,
+    /// The keys have changed since the log was opened: what was made may be signed by one that is
+    /// no longer in force.
+    #[error("the log's keys have changed since it was opened")]
+    KeysChanged,
+    /// An entry changes keys in a way that the keys it rests on do not allow.
+    #[error("the change of keys is none")]
+    Keys(#[from] trust::Error),
+    /// The log's key was revoked.
+    #[error("the log ended at size {0}: its key was revoked")]
+    Ended(u64),
+    /// A seed is missing.
+    #[error("there is no seed of `{0}`, which signs for this log")]
+    NoSeed(String),
     /// The log's files do not fit together.
     #[error("the log is broken: {0}")]
     Broken(String),
@@ -51,7 +65,7 @@ pub enum Error {
 pub struct Log {
     zone: Store,
     origin: String,
-    signer: Signer,
+    signing: Signing,
     state: Mutex<State>,
 }
 
@@ -61,18 +75,10 @@ struct State {
     /// The newest commit's number; 0 before the first.
     number: u64,
     edge: Edge,
+    /// Whom to believe; none while no entry has changed a key.
+    trust: Option<Trust>,
     /// Where each entry stands; read when first asked for.
-    places: Option<BTreeMap<EntryId, u64>>,
-}
-
-/// The unfinished tiles at the tree's right edge: all that is needed to grow it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Edge {
-    size: u64,
-    /// The hashes of each level's partial tile, lowest first.
-    levels: Vec<Vec<Hash>>,
-    /// The bytes of the partial bundle.
-    bundle: Vec<u8>,
+    places: Option<Places>,
 }
 
 impl Log {
@@ -90,12 +96,37 @@ impl Log {
         if vkey != format!("{}\n", signer.verifier().vkey()).as_bytes() {
             return Err(broken("`log.vkey` is another key than this log's"));
         }
-        if signer.verifier().name() != origin {
+        Self::open_with(zone, origin, vec![signer])
+    }
+
+    /// As `open`, where the log's key may have changed: of each key that signs now there is a seed.
+    pub fn open_with(zone: Store, origin: &str, signers: Vec<Signer>) -> Result<Self, Error> {
+        let vkey = zone.get("log.vkey")?;
+        let vkey = std::str::from_utf8(&vkey).ok().and_then(|vkey| vkey.strip_suffix('\n'));
+        let first = vkey.and_then(|vkey| Verifier::parse(vkey).ok());
+        let first = first.ok_or_else(|| broken("`log.vkey` is no key"))?;
+        if first.name() != origin {
             return Err(broken("a log's key bears the name of its origin"));
         }
-        let log = Self { zone, origin: origin.to_owned(), signer, state: Mutex::default() };
+        let signing = Signing::new(&zone, first, signers);
+        let log = Self { zone, origin: origin.to_owned(), signing, state: Mutex::default() };
         *log.state() = log.load()?;
         Ok(log)
+    }
+
+    /// Takes a seed that will sign once an entry has brought its key in.
+    pub fn hold(&mut self, signer: Signer) {
+        self.signing.hold(signer);
+    }
+
+    /// Returns whom to believe; none while no entry has changed a key.
+    pub fn trust(&self) -> Option<Trust> {
+        self.state().trust.clone()
+    }
+
+    /// Returns the key that the log began with.
+    pub fn first_key(&self) -> &Verifier {
+        self.signing.first()
     }
 
     /// Appends entries that are not there yet, durably, and publishes a signed checkpoint.
@@ -110,41 +141,36 @@ impl Log {
         let mut state = self.state();
         for _ in 0..ATTEMPTS {
             self.load_places(&mut state)?;
-            let (mut fresh, mut hashes, mut added) = (Vec::new(), Vec::new(), BTreeMap::new());
-            let mut next_index = state.edge.size;
-            let mut indexes = Vec::with_capacity(ids.len());
-            for (id, text) in ids.iter().zip(texts) {
-                let known = state.places.as_ref().and_then(|places| places.get(id));
-                if let Some(index) = known.or_else(|| added.get(id)) {
-                    indexes.push(*index);
-                    continue;
-                }
-                indexes.push(next_index);
-                added.insert(*id, next_index);
-                hashes.push(*id);
-                fresh.push(*text);
-                next_index = next_index.saturating_add(1);
+            let first_index = state.edge.size;
+            let placed = state.places.get_or_insert_default().place(&ids, first_index);
+            if placed.fresh.is_empty() {
+                return Ok(placed.indexes);
             }
-            if fresh.is_empty() {
-                return Ok(indexes);
-            }
+            let fresh = || placed.fresh.iter().copied();
+            let entries: Vec<&str> = fresh().filter_map(|at| texts.get(at).copied()).collect();
+            let added: Vec<Hash> = fresh().filter_map(|at| ids.get(at).copied()).collect();
+            let about_keys = kept::about_keys(first_index, &entries);
+            let trust = self.signing.after(state.trust.as_ref(), first_index, &about_keys)?;
             let mut edge = state.edge.clone();
-            let objects = edge.grow(&fresh, &hashes)?;
+            let objects = edge.grow(&entries, &added).map_err(|e| broken(e.to_string()))?;
             let number = state.number.saturating_add(1);
-            let commit = Commit {
-                prev_size: state.edge.size,
-                size: edge.size,
-                root: edge.root(),
-                entries: fresh.iter().map(|text| (*text).to_owned()).collect(),
-            };
+            let commit =
+                Commit { prev_size: first_index, size: edge.size, root: edge.root(), entries };
             match self.commits().commit(number, &commit.bytes())? {
                 Committed::Done => {
-                    self.publish(&objects, &edge)?;
-                    (state.number, state.edge) = (number, edge);
-                    state.places.get_or_insert_default().append(&mut added);
-                    return Ok(indexes);
+                    self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
+                    (state.number, state.edge, state.trust) = (number, edge, trust);
+                    state.places.get_or_insert_default().add(added, first_index);
+                    return Ok(placed.indexes);
                 }
-                Committed::Conflict => *state = self.load()?,
+                Committed::Conflict => {
+                    let newer = self.load()?;
+                    let same = newer.trust == state.trust;
+                    *state = newer;
+                    if !same {
+                        return Err(Error::KeysChanged);
+                    }
+                }
             }
         }
         Err(Error::Conflict)
@@ -154,7 +180,7 @@ impl Log {
     pub fn contains(&self, id: &EntryId) -> Result<bool, Error> {
         let mut state = self.state();
         self.load_places(&mut state)?;
-        Ok(state.places.as_ref().is_some_and(|places| places.contains_key(id)))
+        Ok(state.places.as_ref().is_some_and(|places| places.get(id).is_some()))
     }
 
     /// Returns the number of entries.
@@ -182,44 +208,38 @@ impl Log {
         let commit = Commit::parse(&bytes)
             .map_err(|reason| broken(format!("commit {number} cannot be read: {reason}")))?;
         let mut edge = self.read_edge(commit.prev_size)?;
-        let texts: Vec<&str> = commit.entries.iter().map(String::as_str).collect();
-        let objects = edge.grow(&texts, &leaf_hashes(&texts))?;
+        let hashes = leaf_hashes(&commit.entries);
+        let objects = edge.grow(&commit.entries, &hashes).map_err(|e| broken(e.to_string()))?;
         // INVARIANT: nothing is signed but what the tiles and the commit agree on.
         if edge.size != commit.size || edge.root() != commit.root {
             return Err(broken(format!(
                 "commit {number} does not follow from the tiles before it"
             )));
         }
-        self.publish(&objects, &edge)?;
-        Ok(State { number, edge, places: None })
+        let about_keys = kept::about_keys(commit.prev_size, &commit.entries);
+        let trust = self.signing.trust(commit.prev_size, &about_keys)?;
+        self.publish(&objects, &about_keys, &edge, trust.as_ref())?;
+        let first = || vec![self.signing.first().clone()];
+        let known = trust.as_ref().map_or_else(first, |trust| trust.all(Role::Log));
+        publish::mend(&self.zone, &self.origin, &known)?;
+        Ok(State { number, edge, trust, places: None })
     }
 
-    /// Writes what follows from a commit: bundles and tiles, then the checkpoint. All of it may be
-    /// there already, whole or in part.
-    fn publish(&self, objects: &[(Tile, Bytes)], edge: &Edge) -> Result<(), Error> {
-        objects
-            .par_iter()
-            .with_min_len(4)
-            .try_for_each(|(tile, bytes)| self.zone.put_content(&tile.path(), bytes))?;
-        let checkpoint =
-            Checkpoint { origin: self.origin.clone(), size: edge.size, root: edge.root() };
-        let note = checkpoint.sign(&self.signer).map_err(|e| broken(e.to_string()))?;
-        let note = Bytes::from(note);
-        self.zone.put_content(&format!("checkpoints/{}", edge.size), &note)?;
-        // The current checkpoint stays where it says the same, for it may bear witnesses' lines by
-        // now, and where it says more, by a writer who came after this one.
-        let known = std::slice::from_ref(self.signer.verifier());
-        let current = self.zone.find("checkpoint")?;
-        let stands = current
-            .and_then(|current| String::from_utf8(current.to_vec()).ok())
-            .and_then(|current| Checkpoint::open(&current, &self.origin, known).ok())
-            .is_some_and(|opened| {
-                opened.checkpoint == checkpoint || opened.checkpoint.size > checkpoint.size
-            });
-        if !stands {
-            self.zone.put("checkpoint", note)?;
-        }
-        Ok(())
+    /// Writes what follows from a commit: bundles, tiles and entries about keys, then the checkpoint.
+    /// All of it may be there already, whole or in part.
+    fn publish(
+        &self,
+        objects: &[(Tile, Bytes)],
+        about_keys: &[(u64, Entry)],
+        edge: &Edge,
+        trust: Option<&Trust>,
+    ) -> Result<(), Error> {
+        self.zone.put_contents(objects.iter().map(|(tile, bytes)| (tile.path(), bytes.clone())))?;
+        kept::keep(&self.zone, about_keys)?;
+        let (size, root) = (edge.size, edge.root());
+        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root };
+        let signers = self.signing.signers(trust, size)?;
+        publish::sign(&self.zone, &checkpoint, &signers)
     }
 
     /// Reads the unfinished tiles of a tree of `size` leaves. Whoever calls it compares a root.
@@ -268,72 +288,26 @@ impl Log {
         if root_of_hashes(&hashes) != state.edge.root() {
             return Err(broken("the tiles under `tile/0` do not give the root"));
         }
-        let mut places = BTreeMap::new();
-        for (index, hash) in (0_u64..).zip(hashes) {
-            places.entry(hash).or_insert(index);
-        }
-        state.places = Some(places);
+        state.places = Some(Places::of(hashes));
         Ok(())
-    }
-}
-
-impl Edge {
-    fn root(&self) -> Hash {
-        tile::edge_root(self.levels.iter().map(Vec::as_slice))
-    }
-
-    /// Adds entries and returns the objects that come to be: full tiles and bundles, and the
-    /// partial ones of the new size.
-    fn grow<T: AsRef<[u8]>>(
-        &mut self,
-        entries: &[T],
-        hashes: &[Hash],
-    ) -> Result<Vec<(Tile, Bytes)>, Error> {
-        let before = self.size;
-        let mut objects = Vec::new();
-        for (entry, hash) in entries.iter().zip(hashes) {
-            let index = self.size.checked_div(256).unwrap_or(0);
-            tile::encode_entry(entry.as_ref(), &mut self.bundle)
-                .map_err(|e| broken(e.to_string()))?;
-            self.size = self.size.saturating_add(1);
-            if self.size.is_multiple_of(256) {
-                let bundle = Bytes::from(std::mem::take(&mut self.bundle));
-                objects.push((Tile { row: Row::Entries, index, width: 256 }, bundle));
-            }
-            self.push(0, *hash, &mut objects);
-        }
-        for tile in tile::added(before, self.size).into_iter().filter(|tile| !tile.is_full()) {
-            let bytes = match tile.row {
-                Row::Entries => Bytes::copy_from_slice(&self.bundle),
-                Row::Level(level) => tile::encode_hashes(
-                    self.levels.get(usize::from(level)).map(Vec::as_slice).unwrap_or_default(),
-                ),
-            };
-            objects.push((tile, bytes));
-        }
-        Ok(objects)
-    }
-
-    /// Adds a hash to a level; a tile that is full goes out and its root goes one level up.
-    fn push(&mut self, level: u8, hash: Hash, objects: &mut Vec<(Tile, Bytes)>) {
-        let at = usize::from(level);
-        if self.levels.len() <= at {
-            self.levels.resize(at.saturating_add(1), Vec::new());
-        }
-        let Some(hashes) = self.levels.get_mut(at) else { return };
-        hashes.push(hash);
-        if hashes.len() == super::tree::TILE_WIDTH {
-            let full = std::mem::take(hashes);
-            let index = Row::Level(level).width_of(self.size).saturating_sub(1) / 256;
-            let tile = Tile { row: Row::Level(level), index, width: 256 };
-            objects.push((tile, tile::encode_hashes(&full)));
-            self.push(level.saturating_add(1), root_of_hashes(&full), objects);
-        }
     }
 }
 
 fn decode(tile: Tile, bytes: &[u8]) -> Result<Vec<Hash>, Error> {
     tile::decode_hashes(bytes, tile.width).map_err(|e| broken(format!("`{}`: {e}", tile.path())))
+}
+
+impl From<reader::Error> for Error {
+    fn from(error: reader::Error) -> Self {
+        match error {
+            reader::Error::Store(error) => Self::Store(error),
+            error @ (reader::Error::Missing { .. }
+            | reader::Error::Checkpoint { .. }
+            | reader::Error::Broken { .. }
+            | reader::Error::Entry { .. }
+            | reader::Error::Beyond { .. }) => Self::Broken(error.to_string()),
+        }
+    }
 }
 
 fn broken(reason: impl Into<String>) -> Error {

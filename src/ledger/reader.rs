@@ -22,9 +22,10 @@ use super::{
     proof::LogProof,
     tile::{self, Row, Tile},
     tree::{self, Hash, Nodes, leaf_hash, root_of_hashes},
+    trust::kept,
 };
 use crate::{
-    signed_note::{Verifier, Vouched},
+    signed_note::{self, Verifier, Vouched},
     store::{self, Store},
 };
 
@@ -97,20 +98,26 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the log at its current checkpoint. The key of `known` that is named like the origin
+    /// Opens the log at its current checkpoint: the newest that the world is shown. The key of `known` that is named like the origin
     /// is the log's; the others are witnesses, whose lines must hold where they stand.
     pub fn open(zone: &Store, origin: &str, known: &[Verifier]) -> Result<Self, Error> {
         Self::open_at(zone, origin, known, "checkpoint")
     }
 
-    /// Opens the log as it was when it had `size` entries, at the checkpoint published then.
+    /// Opens the log as it was when it had `size` entries, at the checkpoint signed then.
     pub fn open_size(
         zone: &Store,
         origin: &str,
         known: &[Verifier],
         size: u64,
     ) -> Result<Self, Error> {
-        Self::open_at(zone, origin, known, &format!("checkpoints/{size}"))
+        let object = format!("checkpoints/{size}");
+        let reader = Self::open_at(zone, origin, known, &object)?;
+        if reader.size() != size {
+            let reason = format!("it is the checkpoint of {} entries", reader.size());
+            return Err(Error::Broken { object, reason });
+        }
+        Ok(reader)
     }
 
     fn open_at(
@@ -400,6 +407,12 @@ pub(super) fn read_checkpoint(
     let bytes = zone.find(object)?.ok_or_else(|| Error::Missing { object: object.to_owned() })?;
     let fault = |source| Error::Checkpoint { object: object.to_owned(), source };
     let note = String::from_utf8(bytes.to_vec()).map_err(|_| fault(checkpoint::Error::Form))?;
-    let opened = Checkpoint::open(&note, origin, known).map_err(fault)?;
-    Ok((note, opened))
+    let opened = match Checkpoint::open(&note, origin, known) {
+        // A known key may have signed another one in: the log's key of today follows from it.
+        Err(checkpoint::Error::NotByLog | checkpoint::Error::Note(signed_note::Error::Unsigned)) => {
+            Checkpoint::open(&note, origin, &kept::followed(zone, origin, known)?)
+        }
+        opened => opened,
+    };
+    Ok((note, opened.map_err(fault)?))
 }

@@ -232,6 +232,7 @@ mod tests {
     use crate::{
         instant::Instant,
         ledger::{
+            Schema,
             checkpoint::Checkpoint,
             tree::{Tree, leaf_hash},
         },
@@ -253,18 +254,18 @@ mod tests {
         let steward = Signer::from_seed("commons.example/ledger/steward", &[2; 32]).unwrap();
         let leaves = (1..20).map(|k| record::leaf(&[k; 32], "d", version, &digest())).collect();
         let tree = RecordTree::build(leaves).unwrap();
-        let body = json!({
-            "dataset": "d",
-            "version": version,
-            "record": {"root": tree.root().to_string(), "count": tree.count()},
-        });
+        let mut body = Schema::of(Kind::DatasetVersion).sample();
+        body.insert("dataset".to_owned(), "d".into());
+        body.insert("version".to_owned(), version.into());
+        let record = json!({"root": tree.root().to_string(), "count": tree.count()});
+        body.insert("record".to_owned(), record);
         let entry = Entry::sign(
             Kind::DatasetVersion,
             ORIGIN,
             Instant::parse("2026-11-22").unwrap(),
             &[],
             &[],
-            body.as_object().unwrap(),
+            &body,
             &steward,
         )
         .unwrap();

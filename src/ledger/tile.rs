@@ -179,7 +179,11 @@ pub enum Error {
 
 /// The bytes of a tile.
 pub fn encode_hashes(hashes: &[Hash]) -> Bytes {
-    hashes.iter().flat_map(|hash| hash.0).collect()
+    let mut bytes = Vec::with_capacity(hashes.len().saturating_mul(32));
+    for hash in hashes {
+        bytes.extend_from_slice(&hash.0);
+    }
+    bytes.into()
 }
 
 /// Reads a tile's bytes.

@@ -8,27 +8,27 @@
     deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)
 )]
 
+mod lanes;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256 as Hasher};
 
+use self::lanes::LANES;
 use crate::digest::Sha256;
 
 /// The hash of a leaf or of a node.
 pub type Hash = Sha256;
 
-/// Leaves of one tile. A tile's hashes stay in the first-level cache while they are folded.
+/// Leaves of one tile.
 pub const TILE_WIDTH: usize = 256;
+
+/// Hashes that are folded in one go: they stay in a fast cache, and few of their nodes stand alone.
+const FOLD_WIDTH: usize = 1024;
 
 /// The hash of a leaf: `SHA-256(0x00 || data)`, RFC 6962 §2.1.
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    if let Ok(data) = <&[u8; 64]>::try_from(data) {
-        // One call over one array is faster than two updates; leaves of record trees are these.
-        let mut bytes = [0; 65];
-        bytes.split_at_mut(1).1.copy_from_slice(data);
-        return Sha256(Hasher::digest(bytes).into());
-    }
     let mut hasher = Hasher::new();
     hasher.update([0]);
     hasher.update(data);
@@ -51,58 +51,56 @@ pub fn empty_root() -> Hash {
 
 /// The hashes of leaves, on all cores where there are many.
 pub fn leaf_hashes<L: AsRef<[u8]> + Sync>(leaves: &[L]) -> Vec<Hash> {
-    leaves.par_iter().with_min_len(1024).map(|leaf| leaf_hash(leaf.as_ref())).collect()
+    let mut hashes = vec![Sha256([0; 32]); leaves.len()];
+    leaves
+        .par_chunks(FOLD_WIDTH)
+        .zip(hashes.par_chunks_mut(FOLD_WIDTH))
+        .for_each(|(leaves, hashes)| hashes.copy_from_slice(&hash_leaves(leaves)));
+    hashes
 }
 
-/// The root over leaves: tiles of 256 are hashed and folded on all cores, then their roots.
+/// The root over leaves: a thousand are hashed and folded in one go, on all cores, then their roots.
 pub fn root<L: AsRef<[u8]> + Sync>(leaves: &[L]) -> Hash {
-    let tiles = leaves.par_chunks(TILE_WIDTH).with_min_len(4).map(|tile| {
-        let mut hashes = [Sha256([0; 32]); TILE_WIDTH];
-        for (hash, leaf) in hashes.iter_mut().zip(tile) {
-            *hash = leaf_hash(leaf.as_ref());
-        }
-        fold_in_place(hashes.get_mut(..tile.len()).unwrap_or_default())
-    });
-    root_of_hashes(&tiles.collect::<Vec<_>>())
+    let roots = leaves.par_chunks(FOLD_WIDTH).map(|leaves| fold(hash_leaves(leaves)));
+    root_of_hashes(&roots.collect::<Vec<_>>())
 }
 
 /// The root over leaf hashes, or over the roots of whole subtrees of one size (the last may be
 /// smaller): an odd node at the end is carried up unchanged.
 pub fn root_of_hashes(hashes: &[Hash]) -> Hash {
-    if hashes.is_empty() {
-        return empty_root();
+    if hashes.len() <= FOLD_WIDTH {
+        return fold(hashes.to_vec());
     }
-    let mut level: Vec<Hash> = hashes
-        .par_chunks(TILE_WIDTH)
-        .with_min_len(8)
-        .map(|tile| fold_in_place(&mut tile.to_vec()))
-        .collect();
-    while level.len() > 1 {
-        level = level.chunks(TILE_WIDTH).map(|tile| fold_in_place(&mut tile.to_vec())).collect();
-    }
-    level.first().copied().unwrap_or_else(empty_root)
+    let roots = hashes.par_chunks(FOLD_WIDTH).map(|hashes| fold(hashes.to_vec()));
+    root_of_hashes(&roots.collect::<Vec<_>>())
 }
 
-/// Folds at most one tile of hashes into its root, using the slice as scratch.
-fn fold_in_place(hashes: &mut [Hash]) -> Hash {
-    let mut width = hashes.len();
-    while width > 1 {
-        let pairs = width / 2;
-        for at in 0..pairs {
-            let left = at.saturating_mul(2);
-            if let (Some(l), Some(r)) = (hashes.get(left), hashes.get(left.saturating_add(1))) {
-                let parent = node_hash(l, r);
-                if let Some(slot) = hashes.get_mut(at) {
-                    *slot = parent;
-                }
-            }
-        }
-        if width % 2 == 1 {
-            hashes.swap(pairs, width.saturating_sub(1));
-        }
-        width = width.div_ceil(2);
+fn hash_leaves<L: AsRef<[u8]>>(leaves: &[L]) -> Vec<Hash> {
+    let mut hashes = Vec::with_capacity(leaves.len());
+    for leaves in leaves.chunks(LANES) {
+        hashes.extend_from_slice(lanes::leaves(leaves).split_at(leaves.len()).0);
     }
-    hashes.first().copied().unwrap_or_else(empty_root)
+    hashes
+}
+
+/// The nodes over whole pairs of a level.
+fn parents(level: &[Hash]) -> Vec<Hash> {
+    let (pairs, _) = level.as_chunks::<2>();
+    let mut nodes = Vec::with_capacity(pairs.len().saturating_add(1));
+    for pairs in pairs.chunks(LANES) {
+        nodes.extend_from_slice(lanes::nodes(pairs).split_at(pairs.len()).0);
+    }
+    nodes
+}
+
+/// Folds a level into its root: an odd hash at its end goes up as it is.
+fn fold(mut level: Vec<Hash>) -> Hash {
+    while level.len() > 1 {
+        let mut above = parents(&level);
+        above.extend(level.as_chunks::<2>().1);
+        level = above;
+    }
+    level.first().copied().unwrap_or_else(empty_root)
 }
 
 /// Where whole subtrees' hashes come from: `level` 0 is leaves, a subtree at `level` and `index`
@@ -133,11 +131,7 @@ impl Tree {
         while let Some(below) = levels.last()
             && below.len() > 1
         {
-            let whole = below.chunks_exact(2).filter_map(|pair| match pair {
-                [left, right] => Some(node_hash(left, right)),
-                _ => None,
-            });
-            let above = whole.collect();
+            let above = parents(below);
             levels.push(above);
         }
         Self { levels }

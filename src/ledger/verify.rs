@@ -8,15 +8,23 @@
     deny(clippy::arithmetic_side_effects, clippy::float_arithmetic, clippy::as_conversions)
 )]
 
+mod entries;
+mod keys;
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
+pub use self::entries::verify_book;
 use super::{
     checkpoint::Checkpoint,
     commit::Commit,
     reader::{Error, read_checkpoint},
     record::RecordTree,
     tile::{self, Row, Tile},
-    tree::{Hash, Tree, leaf_hash, root_at, root_of_hashes},
+    tree::{Hash, Tree, leaf_hashes, root_at, root_of_hashes},
+    trust::{Trust, kept},
 };
 use crate::{
     signed_note::Verifier,
@@ -37,6 +45,8 @@ pub struct Finding {
 pub struct Verified {
     /// The newest checkpoint that can be believed.
     pub checkpoint: Option<Checkpoint>,
+    /// The checkpoint that the world sees; older where witnesses are still to cosign.
+    pub shown: Option<Checkpoint>,
     /// Entries that were hashed.
     pub entries: u64,
     /// Objects that were read.
@@ -45,6 +55,10 @@ pub struct Verified {
     pub checkpoints: u64,
     /// Record trees that were read.
     pub records: u64,
+    /// Entries whose kind or version is not known here; [`verify_book`] counts them.
+    pub unknown: u64,
+    /// Who may sign, and since when; none where the first entry is no genesis of a known key.
+    pub trust: Option<Trust>,
     /// Commits that await the next opening of the log: a crash came between them and their
     /// checkpoint. Nothing vouches for them yet.
     pub pending: u64,
@@ -73,6 +87,7 @@ pub fn verify_all(
     origin: &str,
     known: &[Verifier],
 ) -> Result<Verified, store::Error> {
+    let known = &kept::followed(zone, origin, known)?;
     let mut check = Check {
         zone,
         origin,
@@ -109,14 +124,16 @@ impl Check<'_> {
             self.strays_none();
             return Ok(());
         };
+        self.keys(&texts)?;
         self.levels(&tree)?;
         self.checkpoints(&tree)?;
         self.commits(&tree, &texts)?;
+        self.shown(&checkpoint, &tree)?;
         self.strays();
         Ok(())
     }
 
-    fn take(&mut self, object: &str) -> Result<Option<bytes::Bytes>, store::Error> {
+    fn take(&mut self, object: &str) -> Result<Option<Bytes>, store::Error> {
         self.objects.remove(object);
         let bytes = self.zone.find(object)?;
         self.seen.objects = self.seen.objects.saturating_add(u64::from(bytes.is_some()));
@@ -135,10 +152,11 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Returns the newest checkpoint that can be believed: the current one, unless it is broken or
-    /// was set back.
+    /// Returns the newest checkpoint that can be believed: the current one, unless it is broken, was
+    /// set back, or waits for witnesses.
     fn checkpoint(&mut self) -> Result<Option<Checkpoint>, store::Error> {
         let current = self.open("checkpoint")?;
+        self.seen.shown.clone_from(&current);
         let mut sizes: Vec<u64> = self.sizes();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         for size in sizes {
@@ -149,9 +167,6 @@ impl Check<'_> {
             if let Ok((_, opened)) = read_checkpoint(self.zone, self.origin, self.known, &object)
                 && opened.checkpoint.size == size
             {
-                if current.is_some() {
-                    self.seen.find("checkpoint", format!("it is older than `{object}`"));
-                }
                 return Ok(Some(opened.checkpoint));
             }
         }
@@ -187,7 +202,7 @@ impl Check<'_> {
     fn leaves(
         &mut self,
         checkpoint: &Checkpoint,
-    ) -> Result<Option<(Tree, Vec<String>)>, store::Error> {
+    ) -> Result<Option<(Tree, Vec<Bytes>)>, store::Error> {
         let size = checkpoint.size;
         let mut from_bundles: Vec<Option<Bundle>> = Vec::new();
         let mut from_tiles: Vec<Option<Vec<Hash>>> = Vec::new();
@@ -243,10 +258,8 @@ impl Check<'_> {
         let Some(bytes) = self.fetch(tile)? else { return Ok(None) };
         match tile::decode_bundle(&bytes, tile.width) {
             Ok(entries) => {
-                let hashes = entries.iter().map(|entry| leaf_hash(entry)).collect();
-                // Entries are JSON; bytes that are no text do not fit their commit, and are found.
-                let texts = entries.iter().map(|e| String::from_utf8_lossy(e).into_owned());
-                Ok(Some((hashes, texts.collect())))
+                let held = entries.iter().map(|entry| bytes.slice_ref(entry)).collect();
+                Ok(Some((leaf_hashes(&entries), held)))
             }
             Err(error) => {
                 self.seen.find(tile.path(), error.to_string());
@@ -268,7 +281,7 @@ impl Check<'_> {
     }
 
     /// Reads a tile that the current size must have.
-    fn fetch(&mut self, tile: Tile) -> Result<Option<bytes::Bytes>, store::Error> {
+    fn fetch(&mut self, tile: Tile) -> Result<Option<Bytes>, store::Error> {
         let path = tile.path();
         if let Some(bytes) = self.take(&path)? {
             return Ok(Some(bytes));
@@ -287,8 +300,7 @@ impl Check<'_> {
             let path = tile.path();
             let Some(bytes) = self.take(&path)? else { continue };
             match tile::decode_bundle(&bytes, tile.width) {
-                Ok(entries)
-                    if entries.iter().map(|e| leaf_hash(e)).eq(expected.iter().copied()) => {}
+                Ok(entries) if leaf_hashes(&entries) == expected => {}
                 Ok(_) => self.seen.find(path, "its entries are not those of the log"),
                 Err(error) => self.seen.find(path, error.to_string()),
             }
@@ -355,6 +367,9 @@ impl Check<'_> {
                     if root_at(tree, size).ok() != Some(opened.checkpoint.root) {
                         self.seen.find(&object, "it signs another root than the entries give");
                     }
+                    if let Some(fault) = self.unsigned(&opened) {
+                        self.seen.find(&object, fault);
+                    }
                 }
             }
             self.seen.checkpoints = self.seen.checkpoints.saturating_add(1);
@@ -367,7 +382,7 @@ impl Check<'_> {
     }
 
     /// Writes each commit again from the entries and compares.
-    fn commits(&mut self, tree: &Tree, texts: &[String]) -> Result<(), store::Error> {
+    fn commits(&mut self, tree: &Tree, texts: &[Bytes]) -> Result<(), store::Error> {
         let complete = super::tree::count(texts.len()) == tree.size();
         let sequence = Sequence::new(self.zone, "commits");
         // Where the next commit must begin; unknown after one that cannot be believed.
@@ -383,6 +398,12 @@ impl Check<'_> {
             }
             expected_number = number.saturating_add(1);
             let start = expected_start.take();
+            if let Some(again) = written_again(&bytes, tree, texts)
+                && start.is_none_or(|start| start == again.prev_size)
+            {
+                expected_start = Some(again.size);
+                continue;
+            }
             let commit = match Commit::parse(&bytes) {
                 Ok(commit) if start.is_none_or(|start| start == commit.prev_size) => commit,
                 Ok(_) => {
@@ -401,7 +422,7 @@ impl Check<'_> {
             }
             let range = usize::try_from(commit.prev_size).unwrap_or(usize::MAX)
                 ..usize::try_from(commit.size).unwrap_or(usize::MAX);
-            let same = !complete || texts.get(range).is_some_and(|texts| texts == commit.entries);
+            let same = !complete || texts.get(range).is_some_and(|texts| *texts == commit.entries);
             if !same || root_at(tree, commit.size).ok() != Some(commit.root) {
                 self.seen.find(&object, "its entries or root are not those of the log");
             }
@@ -445,7 +466,8 @@ impl Check<'_> {
     fn strays(&mut self) {
         let pending = self.seen.pending > 0;
         for path in std::mem::take(&mut self.objects) {
-            if !(pending && Tile::parse(&path).is_some()) {
+            let follows = Tile::parse(&path).is_some() || kept::index_of(&path).is_some();
+            if !(pending && follows) {
                 self.seen.find(path, "it is no object of this log");
             }
         }
@@ -458,7 +480,7 @@ impl Check<'_> {
 }
 
 /// The leaves of one chunk as its bundle gives them: hashes and entries.
-type Bundle = (Vec<Hash>, Vec<String>);
+type Bundle = (Vec<Hash>, Vec<Bytes>);
 
 /// Chooses for each chunk of 256 leaves its bundle's hashes or its tile's, so that together they
 /// give the root; where many chunks' two sources disagree, not every choice is tried.
@@ -503,6 +525,18 @@ fn vouched(
         }
     }
     None
+}
+
+/// Writes a commit from the entries that its head names, and returns its head if the bytes are the
+/// same; so a large one need not be read.
+fn written_again(bytes: &[u8], tree: &Tree, texts: &[Bytes]) -> Option<Commit> {
+    let head = Commit::head(bytes)?;
+    let range = usize::try_from(head.prev_size).ok()?..usize::try_from(head.size).ok()?;
+    let entries = texts.get(range).filter(|texts| !texts.is_empty())?;
+    let entries: Result<Vec<&str>, _> = entries.iter().map(|e| std::str::from_utf8(e)).collect();
+    let (prev_size, size, root) = (head.prev_size, head.size, root_at(tree, head.size).ok()?);
+    let again = Commit { prev_size, size, root, entries: entries.ok()? };
+    (size <= tree.size() && again.bytes() == bytes).then_some(head)
 }
 
 /// The hashes of one tile in its row.

@@ -13,11 +13,13 @@ pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
     instant::Instant,
-    ledger::{Verified, verify_all},
+    ledger::{Reader, Trust, Verified, reader, verify_book},
     report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint},
     reward::PoolId,
+    signed_note::Verifier,
     site::{self, About, Keys, Site},
     store::{self, Store},
+    vault::Keyring,
 };
 
 /// Why there is no audit.
@@ -85,13 +87,9 @@ impl Files {
             reason: format!("line {}, column {}", e.line(), e.column()),
         })?;
         let keys = Keys::open(keys, &about.origin)?;
-        let evidence = evidence(
-            &store.zone("vault"),
-            &store.zone("lake"),
-            &store.zone("ledger"),
-            &about,
-            &keys,
-        );
+        let keyring = Keyring::new(&store, keys.site_key());
+        let zones = (keyring.vault(), keyring.lake(), store.zone("ledger"));
+        let evidence = evidence(&zones.0, &zones.1, &zones.2, &about, &keys);
         Ok(Self { store, evidence })
     }
 
@@ -103,10 +101,26 @@ impl Files {
         Ok(self)
     }
 
-    /// Checks every file of the book against its entries and checkpoints.
+    /// Checks every file of the book against its entries and checkpoints, and each entry by itself.
     pub fn book(&self) -> Result<Verified, Error> {
-        let Evidence { ledger, origin, log, .. } = &self.evidence;
-        Ok(verify_all(ledger, origin, std::slice::from_ref(log))?)
+        let Evidence { ledger, origin, trust, .. } = &self.evidence;
+        Ok(verify_book(ledger, origin, std::slice::from_ref(trust.first_log_key()))?)
+    }
+
+    /// Opens the book at the checkpoint that the world is shown.
+    pub fn shown(&self) -> Result<Reader, reader::Error> {
+        let Evidence { ledger, origin, trust, .. } = &self.evidence;
+        Reader::open(ledger, origin, std::slice::from_ref(trust.first_log_key()))
+    }
+
+    /// Returns the key that the log began with: readers follow from it to the one of today.
+    pub fn log_key(&self) -> &Verifier {
+        self.evidence.trust.first_log_key()
+    }
+
+    /// Returns the zone of the book.
+    pub fn ledger(&self) -> &Store {
+        &self.evidence.ledger
     }
 
     /// Hashes every object that any commit names.
@@ -151,6 +165,17 @@ pub fn publish(site: &Site, audited: &Audited) -> Result<(), Error> {
     put(&site.public(), audited)
 }
 
+/// Follows the keys from those that `site.json` names to those of the key folder; where that cannot
+/// be done, the auditor knows the key folder's alone.
+fn trust(ledger: &Store, about: &About, keys: &Keys) -> Trust {
+    let begun = about.trust().ok().and_then(|trust| trust.follow(ledger).ok());
+    let own = || {
+        let (log, steward) = (keys.log().verifier().clone(), keys.steward().verifier().clone());
+        Trust::new(&about.origin, log, steward)
+    };
+    begun.filter(|trust| keys.clone().follow(trust).is_ok()).unwrap_or_else(own)
+}
+
 fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &Keys) -> Evidence {
     Evidence {
         vault: vault.clone(),
@@ -159,8 +184,7 @@ fn evidence(vault: &Store, lake: &Store, ledger: &Store, about: &About, keys: &K
         origin: about.origin.clone(),
         created: about.created,
         claimed: [about.log_vkey.clone(), about.steward_vkey.clone()],
-        log: keys.log().verifier().clone(),
-        steward: keys.steward().verifier().clone(),
+        trust: trust(ledger, about, keys),
         secrets: Secrets {
             payout_lines: keys.secret("payout-lines"),
             payment_reference: keys.secret("payment-reference"),
@@ -216,6 +240,7 @@ fn run(
         },
         checks: checks.filter(|check| check.count > 0).collect(),
         findings: findings.collect(),
+        unreadable: audit.unreadable().len() as u64,
         checkpoint: audit.head().map(|(size, root)| Checkpoint { size, root: root.to_string() }),
         commands: vec![
             pool.map_or_else(|| "almoner audit".to_owned(), |pool| format!("almoner audit {pool}")),

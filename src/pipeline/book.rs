@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::ledger::{Verified, verify_all};
+pub use crate::ledger::{Verified, verify_book};
 use crate::{
     consent::{self, Register},
     digest::{Sha256, hex},
@@ -15,7 +15,7 @@ use crate::{
     },
     party::ContributorId,
     signed_note::Verifier,
-    site::Site,
+    site::{self, Site},
     store,
 };
 
@@ -28,6 +28,9 @@ pub enum Error {
     /// The book cannot be believed or read.
     #[error("the book cannot be believed")]
     Reader(#[from] ledger::reader::Error),
+    /// The site failed.
+    #[error(transparent)]
+    Site(#[from] site::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -133,9 +136,10 @@ pub struct Shown {
     pub log_size: u64,
 }
 
+/// The book at its newest signed checkpoint: the steward reads also what awaits its witnesses.
 fn reader(site: &Site) -> Result<Reader, Error> {
     let known = [site.log_verifier().clone()];
-    Ok(Reader::open(&site.ledger(), &site.about().origin, &known)?)
+    Ok(Reader::open_size(&site.ledger(), &site.about().origin, &known, site.book_size()?)?)
 }
 
 /// Reads all entries, or those from `from` on.
@@ -151,7 +155,7 @@ pub fn show(site: &Site, from: u64) -> Result<Vec<Line>, Error> {
     Ok(lines)
 }
 
-/// Returns the signed checkpoint.
+/// Returns the newest signed checkpoint.
 pub fn checkpoint(site: &Site) -> Result<String, Error> {
     Ok(reader(site)?.note().to_owned())
 }
@@ -282,5 +286,5 @@ pub fn short(id: &Sha256) -> String {
 /// Reads every object of the book and names each that is not what its signed checkpoint says.
 pub fn verify(site: &Site) -> Result<Verified, Error> {
     let known = [site.log_verifier().clone()];
-    Ok(verify_all(&site.ledger(), &site.about().origin, &known)?)
+    Ok(verify_book(&site.ledger(), &site.about().origin, &known)?)
 }

@@ -1,9 +1,8 @@
-//! Whether a store and its site are fit: one name, many writers, exactly one winner; the keys; the
-//! book; the clock against the newest act.
+//! Whether a store and its site are fit: one name, many writers, exactly one winner; a folder's file
+//! system; the keys; the book; the clock against the newest act.
 
-use std::path::Path;
+use std::{error::Error as _, path::Path};
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::Progress;
@@ -11,7 +10,7 @@ use crate::{
     deid::kernel::zip3,
     instant::Instant,
     site::{self, Site},
-    store::{Created, Store},
+    store::{Medium, Races, Store, Unfit},
 };
 
 /// One thing that was looked at.
@@ -25,16 +24,21 @@ pub struct Check {
     pub found: String,
 }
 
-/// Looks at everything; `races` is the number of rounds and of writers in each.
-pub fn examine(
+/// Looks at a store alone, whether or not there is a site.
+pub fn examine_store(
     store: &Store,
-    place: &str,
-    keys: &Path,
-    now: Instant,
-    races: (u32, u32),
+    races: Races,
+    may_be_network: bool,
     progress: &dyn Progress,
 ) -> Vec<Check> {
-    let mut checks = vec![probe(store, races, progress), zip_codes(now)];
+    let mut checks = vec![fitness(store, races, progress)];
+    checks.extend(medium(store, may_be_network));
+    checks
+}
+
+/// Looks at a site: its keys, its book, the clock, and the lists it rests on.
+pub fn examine_site(place: &str, keys: &Path, now: Instant) -> Vec<Check> {
+    let mut checks = vec![zip_codes(now)];
     match Site::open(place, keys, now) {
         Ok(site) => {
             checks.push(Check {
@@ -88,57 +92,41 @@ fn book(site: &Site) -> Check {
     }
 }
 
-/// Lets many writers race for one name, many times; a fit store lets exactly one win each time and
-/// keeps the winner's bytes.
-pub fn probe(store: &Store, (rounds, writers): (u32, u32), progress: &dyn Progress) -> Check {
-    let place = store.zone("doctor");
-    progress.stage("probing the store", u64::from(rounds));
-    let mut wrong = 0_u32;
-    let mut fault = None;
-    for round in 0..rounds {
-        let name = format!("probe-{}-{round}", std::process::id());
-        if let Err(error) = place.delete(&name) {
-            fault = Some(error.to_string());
-            break;
-        }
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = (0..writers)
-                .map(|writer| {
-                    let (place, name) = (&place, &name);
-                    scope.spawn(move || {
-                        let body = Bytes::from(format!("writer {writer}"));
-                        (place.create(name, body.clone()), body)
-                    })
-                })
-                .collect();
-            running.into_iter().filter_map(|thread| thread.join().ok()).collect()
-        });
-        let mut winners = Vec::new();
-        for (result, body) in results {
-            match result {
-                Ok(Created::New) => winners.push(body),
-                Ok(Created::Exists) => {}
-                Err(error) => fault = Some(error.to_string()),
-            }
-        }
-        match (winners.as_slice(), place.get(&name)) {
-            ([winner], Ok(kept)) if *winner == kept => {}
-            _ => wrong += 1,
-        }
-        if let Err(error) = place.delete(&name) {
-            fault = Some(error.to_string());
-        }
-        progress.step();
-    }
+/// Probes the store: what is written is read at once, and of many writers of one name exactly one
+/// wins and its bytes are kept.
+fn fitness(store: &Store, races: Races, progress: &dyn Progress) -> Check {
+    progress.stage("probing the store", u64::from(races.rounds));
     let kind = store.kind();
-    let found = match &fault {
-        Some(error) => format!("{kind}: {error}"),
-        None if wrong > 0 => {
-            format!("{kind}: {wrong} of {rounds} races had no single winner; this store overwrites")
+    let (passed, found) = match store.probe(races, &|| progress.step()) {
+        Ok(()) => {
+            let Races { rounds, writers } = races;
+            (true, format!("{kind}: {rounds} races of {writers} writers, one winner each"))
         }
-        None => format!("{kind}: {rounds} races of {writers} writers, one winner each"),
+        // What the store itself said says what to do: a wrong address, a key that is missing.
+        Err(Unfit::Failed(error)) => {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            (false, format!("{kind}: {error}{cause}"))
+        }
+        Err(unfit) => (false, format!("{kind}: {unfit}")),
     };
-    Check { name: "conditional create", passed: fault.is_none() && wrong == 0, found }
+    Check { name: "conditional create", passed, found }
+}
+
+/// What a folder lies on; across a network no site is kept, unless the steward says so.
+fn medium(store: &Store, may_be_network: bool) -> Option<Check> {
+    let (passed, found) = match store.medium() {
+        Ok(None) => return None,
+        Ok(Some(Medium { magic, name, is_network })) if is_network => (
+            may_be_network,
+            format!(
+                "{name} (0x{magic:08x}), across a network{}",
+                if may_be_network { "; allowed" } else { ": links, locks and syncs may not hold" }
+            ),
+        ),
+        Ok(Some(Medium { magic, name, .. })) => (true, format!("{name} (0x{magic:08x}), local")),
+        Err(error) => (false, error.to_string()),
+    };
+    Some(Check { name: "file system", passed, found })
 }
 
 #[cfg(test)]
@@ -159,7 +147,8 @@ mod tests {
     fn a_folder_and_a_memory_store_pass_the_race() {
         let dir = tempfile::tempdir().unwrap();
         for place in [dir.path().to_str().unwrap(), "memory://doctor"] {
-            let check = probe(&Store::open(place).unwrap(), (5, 8), &Silent);
+            let store = Store::open(place).unwrap();
+            let check = fitness(&store, Races { rounds: 5, writers: 8 }, &Silent);
             assert!(check.passed, "{}", check.found);
         }
     }

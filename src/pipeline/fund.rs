@@ -254,7 +254,7 @@ impl Standing {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::{instant::Instant, money::Currency, party::SponsorId};
+    use crate::{instant::Instant, ledger::Schema, money::Currency, party::SponsorId};
 
     pub(crate) fn site(folder: &tempfile::TempDir, now: &str) -> Site {
         let address = folder.path().join("site");
@@ -325,7 +325,9 @@ pub(super) mod tests {
         let opened = open(&site, terms()).unwrap();
         let _ = fund(&site, gift(100, "r1")).unwrap();
         let late = gift(100, "r2");
-        let entry = site.entry(Kind::PoolFunded, &[], &[], &Map::new()).unwrap();
+        let schema = Schema::of(Kind::PoolFunded);
+        let subjects = schema.sample_subjects();
+        let entry = site.entry(Kind::PoolFunded, &subjects, &[], &schema.sample()).unwrap();
         let result = commit(&site, opened.commit, Act::Funded(late), &entry);
         assert!(
             matches!(result, Err(Error::Site(site::Error::Conflict(_)))),

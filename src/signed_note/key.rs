@@ -89,12 +89,16 @@ impl Signer {
 
     /// Makes a signed note of a text that ends in a line feed.
     pub fn sign_note(&self, text: &str) -> Result<String, Error> {
+        Ok(format!("{text}\n{}", self.sign_line(text)?.line()))
+    }
+
+    /// Makes this key's signature line under a text that ends in a line feed.
+    pub fn sign_line(&self, text: &str) -> Result<Signature, Error> {
         check_text(text)?;
         if self.verifier.key_use != KeyUse::Sign {
             return Err(Error::Algorithm(self.verifier.key_use.number()));
         }
-        let bytes = self.sign_raw(text.as_bytes()).to_vec();
-        Ok(format!("{text}\n{}", self.verifier.line(bytes).line()))
+        Ok(self.verifier.line(self.sign_raw(text.as_bytes()).to_vec()))
     }
 
     /// Makes a witness's line under a text: `cosignature/v1`, <https://c2sp.org/tlog-cosignature>.
@@ -157,6 +161,11 @@ impl Verifier {
     /// Returns the key's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the public key itself: two vkeys under other names may share it.
+    pub fn public(&self) -> &[u8; 32] {
+        self.key.as_bytes()
     }
 
     /// Returns the key's id.

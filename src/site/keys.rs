@@ -9,11 +9,16 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::Error;
+use super::{Error, seeds::Seeds};
 use crate::{
     digest::hmac_sha256,
+    ledger::trust::{Role, Trust},
     signed_note::{Signer, seed},
+    vault::SiteKey,
 };
+
+/// Names the command that keeps the wrapping key, for sites made and keys rotated from now on.
+const WRAP_COMMAND: &str = "ALMONER_WRAP_COMMAND";
 
 /// The file of the key with which a site issues licences.
 const ISSUER: &str = "issuer.seed";
@@ -22,8 +27,8 @@ const ISSUER: &str = "issuer.seed";
 #[derive(Clone)]
 pub struct Keys {
     folder: PathBuf,
-    log: Signer,
-    steward: Signer,
+    log: Seeds,
+    steward: Seeds,
     secret: Zeroizing<[u8; 32]>,
 }
 
@@ -46,14 +51,10 @@ impl Keys {
 
     /// Opens the keys in `folder`.
     pub fn open(folder: &Path, origin: &str) -> Result<Self, Error> {
-        let signer = |file: &str, name: &str| {
-            Signer::from_seed(name, &*read(folder, file)?)
-                .map_err(|e| fault(folder, &e.to_string()))
-        };
         Ok(Self {
             folder: folder.to_owned(),
-            log: signer("log.seed", origin)?,
-            steward: signer("steward.seed", &format!("{origin}/steward"))?,
+            log: Seeds::open(folder, Role::Log, origin)?,
+            steward: Seeds::open(folder, Role::Steward, origin)?,
             secret: read(folder, "site.secret")?,
         })
     }
@@ -65,12 +66,40 @@ impl Keys {
 
     /// Returns the key that signs checkpoints; its name is the origin.
     pub fn log(&self) -> &Signer {
-        &self.log
+        self.log.signer()
+    }
+
+    /// Returns all keys that sign or signed checkpoints.
+    pub fn logs(&self) -> Vec<Signer> {
+        self.log.all()
     }
 
     /// Returns the key that signs entries and passes.
     pub fn steward(&self) -> &Signer {
-        &self.steward
+        self.steward.signer()
+    }
+
+    /// Puts the keys in force that the book says are.
+    pub fn follow(&mut self, trust: &Trust) -> Result<(), Error> {
+        self.log.follow(&self.folder, trust)?;
+        self.steward.follow(&self.folder, trust)
+    }
+
+    /// Returns a key of a role that never stood, made where there is none. A recovery key lies
+    /// elsewhere.
+    pub(super) fn next(&mut self, role: Role, trust: &Trust) -> Result<Signer, Error> {
+        match role {
+            Role::Log => self.log.next(&self.folder, trust),
+            Role::Steward => self.steward.next(&self.folder, trust),
+            Role::Recovery => Err(fault(&self.folder, "a recovery key does not lie in it")),
+        }
+    }
+
+    /// Deletes the seeds whose time is over when the book has `size` entries; returns their keys.
+    pub(super) fn forget(&mut self, trust: &Trust, size: u64) -> Result<Vec<String>, Error> {
+        let mut gone = self.log.forget(&self.folder, trust, size)?;
+        gone.extend(self.steward.forget(&self.folder, trust, size)?);
+        Ok(gone)
     }
 
     /// Returns the key with which the site itself issues licences, if it has one.
@@ -81,7 +110,7 @@ impl Keys {
             Err(error) => return Err(fault(&self.folder, &error.to_string())),
         }
         let seed = read(&self.folder, ISSUER)?;
-        let name = format!("{}/licences", self.log.verifier().name());
+        let name = format!("{}/licences", self.log().verifier().name());
         let signer = Signer::from_seed(&name, &seed);
         signer.map(Some).map_err(|e| fault(&self.folder, &e.to_string()))
     }
@@ -89,6 +118,14 @@ impl Keys {
     /// Makes the key with which the site itself issues licences, where it has none.
     pub fn make_issuer(&self) -> Result<(), Error> {
         make(&self.folder, ISSUER)
+    }
+
+    /// Returns what wraps the keys of data.
+    pub fn site_key(&self) -> SiteKey {
+        #[expect(clippy::disallowed_methods, reason = "the one look at it; a site hands it out")]
+        let command = std::env::var(WRAP_COMMAND).ok();
+        let lines = command.map(|words| words.split_whitespace().collect::<Vec<_>>().join("\n"));
+        SiteKey::new(&self.folder, lines.as_deref())
     }
 
     /// Returns a secret for one use.

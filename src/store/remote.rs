@@ -14,7 +14,7 @@ use object_store::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Created, Error, Listed, Result};
+use super::{Created, Error, Listed, Result, name};
 
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
@@ -71,7 +71,7 @@ impl Remote {
     }
 
     pub(super) fn find(&self, path: &str) -> Result<Option<Bytes>> {
-        let location = Path::from(path);
+        let location = location(path)?;
         let read = wait("read", path, async { self.store.get(&location).await?.bytes().await })?;
         match read {
             Ok(bytes) => Ok(Some(bytes)),
@@ -81,14 +81,14 @@ impl Remote {
     }
 
     pub(super) fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let location = Path::from(path);
+        let location = location(path)?;
         wait("write", path, self.store.put(&location, bytes.into()))?
             .map(|_| ())
             .map_err(|error| unavailable("write", path, error))
     }
 
     pub(super) fn create(&self, path: &str, bytes: Bytes) -> Result<Created> {
-        let location = Path::from(path);
+        let location = location(path)?;
         let options = PutOptions::from(PutMode::Create);
         match wait("create", path, self.store.put_opts(&location, bytes.into(), options))? {
             Ok(_) => Ok(Created::New),
@@ -96,12 +96,17 @@ impl Remote {
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. },
             ) => Ok(Created::Exists),
-            Err(error) => Err(unavailable("create", path, error)),
+            // The store may have made the object and lost the answer, and a caller who gave up must
+            // not be told that there is nothing: whoever hears `Exists` asks whose it is.
+            Err(error) => match self.find(path) {
+                Ok(Some(_)) => Ok(Created::Exists),
+                Ok(None) | Err(_) => Err(unavailable("create", path, error)),
+            },
         }
     }
 
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        let location = (!prefix.is_empty()).then(|| Path::from(prefix));
+        let location = if prefix.is_empty() { None } else { Some(location(prefix)?) };
         let listing = self.store.list(location.as_ref()).try_collect::<Vec<_>>();
         let found = wait("list", prefix, listing)?.map_err(|e| unavailable("list", prefix, e))?;
         Ok(found
@@ -111,12 +116,18 @@ impl Remote {
     }
 
     pub(super) fn delete(&self, path: &str) -> Result<()> {
-        let location = Path::from(path);
+        let location = location(path)?;
         match wait("delete", path, self.store.delete(&location))? {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(unavailable("delete", path, error)),
         }
     }
+}
+
+/// A path as it stands: two names never become one, and a listing gives back what was put.
+fn location(path: &str) -> Result<Path> {
+    name::check(path)?;
+    Path::parse(path).map_err(|_| Error::Name { path: path.escape_debug().to_string() })
 }
 
 fn wait<F: Future>(act: &'static str, path: &str, future: F) -> Result<F::Output> {

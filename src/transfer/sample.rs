@@ -75,7 +75,7 @@ impl Site {
         let (origin, time) = (&self.party.side.origin, day(2));
         let body = json!({
             "partner": partner.us().as_str(),
-            "count": "fewer than 11",
+            "count": "<10",
             "root": batch_root(files).to_string(),
         });
         let body = body.as_object().unwrap();

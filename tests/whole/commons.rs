@@ -16,6 +16,8 @@ pub(crate) const NOW: &str = "2026-11-22T12:00:00Z";
 pub(crate) struct Commons {
     /// The folder.
     pub(crate) folder: PathBuf,
+    /// The site's address, where it is not the folder's `site`.
+    pub(crate) elsewhere: Option<String>,
 }
 
 /// What a command said, and how it ended.
@@ -37,7 +39,12 @@ impl Commons {
             fs::remove_dir_all(&folder).unwrap();
         }
         fs::create_dir_all(&folder).unwrap();
-        Self { folder }
+        Self { folder, elsewhere: None }
+    }
+
+    /// Returns the site's address.
+    pub(crate) fn site(&self) -> String {
+        self.elsewhere.clone().unwrap_or_else(|| self.path("site").display().to_string())
     }
 
     /// Returns a path in the folder.
@@ -52,7 +59,7 @@ impl Commons {
             .args(arguments)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env_remove("RUST_BACKTRACE")
-            .env("ALMONER_SITE", self.path("site"))
+            .env("ALMONER_SITE", self.site())
             .env("ALMONER_KEYS", self.path("site.keys"))
             .env("ALMONER_NOW", NOW)
             .env("NO_COLOR", "1")

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     commons::{Commons, files},
-    people,
+    people, plain,
 };
 
 /// How many times a running command is killed, for each of the two acts.
@@ -64,20 +64,23 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// What must be the same: the whole ledger byte for byte, the segments, and the private objects
 /// that are named by their content. Numbered commits hold a random id, so only their names count.
-fn state(site: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn state(site: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut state = BTreeMap::new();
     for zone in ["ledger", "lake", "vault/pools", "vault/rosters", "vault/usage", "vault/consent"] {
         for file in files(&site.join(zone)) {
             let name = file.strip_prefix(site).unwrap().display().to_string();
             let numbered = name.contains("/commits/") && !name.starts_with("ledger/");
-            state.insert(name, if numbered { Vec::new() } else { fs::read(&file).unwrap() });
+            state.insert(name, if numbered { Vec::new() } else { plain::read(&file).unwrap() });
         }
     }
     state
 }
 
 /// Says where two states part; the bytes themselves are of no use to a reader.
-fn differences(left: &BTreeMap<String, Vec<u8>>, right: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+pub(crate) fn differences(
+    left: &BTreeMap<String, Vec<u8>>,
+    right: &BTreeMap<String, Vec<u8>>,
+) -> Vec<String> {
     let mut found = Vec::new();
     for (name, bytes) in left {
         match right.get(name) {

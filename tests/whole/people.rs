@@ -43,7 +43,7 @@ pub(crate) fn prepare(commons: &Commons, people: u64) {
         })
         .collect();
     fs::write(commons.path("pipeline.toml"), pipeline.join("\n")).unwrap();
-    commons.ok(&["init", commons.path("site").to_str().unwrap()]);
+    commons.ok(&["init", &commons.site()]);
     let pipeline = commons.path("pipeline.toml");
     commons.ok(&["linkage", "run", pipeline.to_str().unwrap(), "--input", input]);
     for (institution, file, format) in [

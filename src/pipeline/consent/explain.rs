@@ -197,7 +197,7 @@ fn others(
         return Ok((dataset.and(terms), None));
     };
     let mut evidence = Verdict::default();
-    let granted = Pass::open(note, site.steward_verifier())
+    let granted = Pass::open(note, &site.stewards())
         .and_then(|pass| pass.grant(Some(&version.dataset), purpose, asked.as_of));
     match granted {
         Ok(grant) => {

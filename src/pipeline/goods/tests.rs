@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     instant::Instant,
+    ledger::Schema,
     money::Currency,
     party::SponsorId,
     pipeline::{
@@ -174,7 +175,9 @@ fn units_of_expired_and_returned_vouchers_go_to_the_next_giving_and_nobody_loses
 fn an_act_decided_on_goods_that_have_changed_is_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let site = stocked(&folder);
-    let entry = site.entry(Kind::GoodsReceived, &[], &[], &Map::new()).unwrap();
+    let schema = Schema::of(Kind::GoodsReceived);
+    let subjects = schema.sample_subjects();
+    let entry = site.entry(Kind::GoodsReceived, &subjects, &[], &schema.sample()).unwrap();
     let late = commit(&site, 0, GoodsAct::Received(meters(1, "late")), &entry);
     let conflict =
         |result| matches!(result, Err(Error::Fund(fund::Error::Site(site::Error::Conflict(_)))));

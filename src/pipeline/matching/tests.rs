@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    ledger::Schema,
     money::{Amount, Currency},
     pipeline::{
         audit::audit,
@@ -136,7 +137,9 @@ fn a_match_raced_by_another_act_is_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let site = given(&folder);
     let outcome = match_gifts(&site, &Request { dry_run: true, ..request() }).unwrap();
-    let entry = site.entry(Kind::FundsMatched, &[], &[], &Map::new()).unwrap();
+    let schema = Schema::of(Kind::FundsMatched);
+    let subjects = schema.sample_subjects();
+    let entry = site.entry(Kind::FundsMatched, &subjects, &[], &schema.sample()).unwrap();
     let late = commit(&site, 3, Act::Matched(outcome.matched), &entry);
     assert!(matches!(late, Err(fund::Error::Site(site::Error::Conflict(_)))), "matched twice");
 }

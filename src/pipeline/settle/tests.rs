@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use serde_json::Map;
 
 use super::*;
 use crate::{
     lake::{Counts, PrivateObject, RecordTree, Version},
-    ledger::Kind,
+    ledger::{Kind, Schema},
     party::{InstitutionId, ResearcherId},
     pipeline::{
         fund::{
@@ -57,7 +56,9 @@ fn store(site: &Site, path: &str, bytes: &Bytes) -> (String, Sha3Digest) {
 
 fn book(site: &Site, kind: Kind, name: String) -> String {
     let digest = Sha3Digest::of(name.as_bytes());
-    let entry = site.entry(kind, &[subject(name, digest)], &[], &Map::new()).unwrap();
+    let schema = Schema::of(kind);
+    let subjects = vec![subject(name, digest); *schema.subjects.end().min(&1)];
+    let entry = site.entry(kind, &subjects, &[], &schema.sample()).unwrap();
     site.record(&entry).unwrap();
     entry.text().to_owned()
 }

@@ -8,7 +8,7 @@ use crate::{
     digest::Sha256,
     instant::Instant,
     lake::Version,
-    ledger::{Kind, record::RecordTree},
+    ledger::{Kind, Schema, record::RecordTree},
     pipeline::consent::{Asked, Told, decide, explain, releases, sources},
     purpose::{Effect, Purpose},
     store::Sequence,
@@ -217,7 +217,8 @@ fn releases_that_hold_a_person_are_told_and_others_are_not() {
         "consent_commit": 1, "roster": paper, "report": paper, "entry": "",
     }))
     .unwrap();
-    let entry = site.entry(Kind::DatasetVersion, &[], &[], &serde_json::Map::new()).unwrap();
+    let body = Schema::of(Kind::DatasetVersion).sample();
+    let entry = site.entry(Kind::DatasetVersion, &[], &[], &body).unwrap();
     entry.text().clone_into(&mut version.entry);
     site.commit(&Sequence::new(&site.lake(), "commits"), 1, &version, &entry).unwrap();
     let found = releases(&site, &person("7")).unwrap();

@@ -1,0 +1,76 @@
+//! A whole small site by the command alone, on every store: made, filled, asked, left by somebody,
+//! settled, audited. What the book says afterwards does not depend on the store.
+
+use std::fs;
+
+use almoner::store::Store;
+use serde_json::Value;
+
+use super::{commons::Commons, elsewhere, people};
+
+/// How many people there are.
+const PEOPLE: u64 = 60;
+
+/// Lives the life of a site from the first question to the audit; `people::prepare` came before.
+fn live(commons: &Commons) {
+    let ingest = people::ingest(commons);
+    let ingest: Vec<&str> = ingest.iter().map(String::as_str).collect();
+    commons.ok(&ingest);
+    people::ask(commons);
+    let input = fs::read_to_string(commons.path("input/north-shore/consents.csv")).unwrap();
+    let contributor = input.lines().nth(1).unwrap().split(',').next().unwrap();
+    commons.ok(&["consent", "withdraw", &format!("north-shore/{contributor}")]);
+    commons.ok(&ingest);
+    let later = ["--now", "2027-01-02T00:00:00Z"];
+    commons.ok(&[&later[..], &["settle", "diabetes-2026", "--period", "2026-Q4"]].concat());
+    commons.ok(&[&later[..], &["audit"]].concat());
+    commons.ok(&[&later[..], &["verify", "--deep"]].concat());
+    let doctor = commons.ok(&["doctor", "--rounds", "2", "--writers", "8", "--format", "json"]);
+    let doctor: Value = serde_json::from_str(&doctor.out).unwrap();
+    assert_eq!(doctor["healthy"], true, "{doctor}");
+}
+
+/// Returns the first line of the checkpoint that says what the book holds: its size and root.
+fn root(address: &str) -> String {
+    let note = Store::open(address).unwrap().get("ledger/checkpoint").unwrap();
+    let note = String::from_utf8(note.to_vec()).unwrap();
+    note.lines().skip(1).take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Copies every object of a store to another.
+fn carry(from: &str, to: &str) {
+    let (from, to) = (Store::open(from).unwrap(), Store::open(to).unwrap());
+    for object in from.list("").unwrap() {
+        to.put(&object.path, from.get(&object.path).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_site_lives_the_same_life_on_every_store() {
+    let addresses = elsewhere();
+    if addresses.is_empty() {
+        println!("skipped: no store runs elsewhere; tests/stores/run.sh starts some");
+        return;
+    }
+    let here = Commons::new("stores/here");
+    people::prepare(&here, PEOPLE);
+    let bare = here.path("bare").display().to_string();
+    carry(&here.site(), &bare);
+    live(&here);
+    for (at, address) in addresses.iter().enumerate() {
+        // A site that began in a folder goes on in the store, with the same keys.
+        let mut there = here.clone();
+        let moved = format!("{address}/moved-{}", std::process::id());
+        carry(&bare, &moved);
+        there.elsewhere = Some(moved.clone());
+        live(&there);
+        assert_eq!(root(&moved), root(&here.site()), "{address} wrote another book than a folder");
+
+        // And one that began there does too, with its own.
+        let mut there = Commons::new(&format!("stores/there-{at}"));
+        there.elsewhere = Some(format!("{address}/whole-{}", std::process::id()));
+        people::prepare(&there, PEOPLE);
+        live(&there);
+        println!("{address}: {}", root(&moved));
+    }
+}
