@@ -31,6 +31,7 @@ pub mod payout;
 pub mod pool;
 pub mod population;
 mod progress;
+pub mod proof;
 pub mod publish;
 pub mod quality;
 pub mod query;
@@ -95,8 +96,17 @@ pub struct Global {
     #[arg(long, global = true, env = "ALMONER_NOW", value_name = "INSTANT")]
     pub now: Option<String>,
     /// Keep a site on NFS, SMB, FUSE or the like, whose links, locks and syncs may not hold
-    #[arg(long, global = true, env = "ALMONER_ALLOW_NETWORK_FILESYSTEM", value_name = "BOOL",
-          num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    #[arg(
+        long,
+        global = true,
+        env = "ALMONER_ALLOW_NETWORK_FILESYSTEM",
+        value_name = "BOOL",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true"
+    )]
     pub allow_network_filesystem: bool,
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
@@ -179,7 +189,7 @@ pub enum Command {
     /// Check the book against its checkpoints, and with --deep every object it names
     Verify(verify::Args),
     /// Check a proof with nothing but the log's public key
-    VerifyProof(ledger::ProofArgs),
+    VerifyProof(proof::Args),
     /// Check views of FHIR resources, run them over files, run the official tests
     View(view::Args),
     /// Make institutions, people, records and consents from a seed
@@ -355,7 +365,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Ledger(args) => ledger::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
-        Command::VerifyProof(args) => ledger::verify_proof(&args, context),
+        Command::VerifyProof(args) => proof::run(&args, context),
         Command::View(args) => view::run(args, context),
         Command::Population(args) => population::run(args, context),
         Command::Completions(args) => completions::shell(&args, context, Cli::command()),

@@ -8,14 +8,15 @@ mod commit;
 mod edge;
 pub mod entry;
 mod kind;
+pub mod line;
 pub mod log;
 mod places;
 pub mod policy;
 pub mod proof;
+pub mod proof_file;
 pub mod publish;
 pub mod reader;
 pub mod record;
-pub mod record_proof;
 mod running;
 pub mod schema;
 mod signing;
@@ -30,9 +31,9 @@ pub use self::{
     entry::{Entry, EntryId, Kind, Signing, Subject},
     policy::Policy,
     proof::LogProof,
+    proof_file::ProofFile,
     reader::Reader,
     record::RecordTree,
-    record_proof::RecordProof,
     running::{LeafHasher, RunningRoot},
     schema::Schema,
     tree::Hash,
@@ -40,5 +41,7 @@ pub use self::{
     verify::{Finding, Verified, verify_all, verify_book},
 };
 
+#[cfg(test)]
+mod lying_prover;
 #[cfg(test)]
 mod tests;

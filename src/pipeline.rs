@@ -27,6 +27,7 @@ pub mod pass;
 pub mod payee;
 pub mod payout;
 pub mod policy;
+pub mod proof;
 pub mod publish;
 pub mod quality;
 pub mod query;

@@ -1,13 +1,14 @@
 //! Pages people read: what a run did, what a person is owed and why, what a sponsor's money became.
 //!
 //! Comes in: plain facts. Goes out: HTML, the same facts as JSON, statements as CSV too.
-//! Never: a script, a resource from elsewhere, a text that is not escaped, or on a public page a
-//! number of people between 1 and 10.
+//! Never: a script but the one that checks a page's own proofs, a resource from elsewhere, a text that is
+//! not escaped, or on a public page a number of people between 1 and 10.
 
 mod audit;
 mod audit_pool;
 mod bars;
 mod charts;
+mod check;
 mod cover;
 mod csv;
 mod dataset;
@@ -41,6 +42,7 @@ pub use self::{
         SelfDealing, SettlementFacts, SponsorAudit, SponsorReader, TooLarge, Waterfall, draw,
         sponsor_csv, sponsor_document, sponsor_page,
     },
+    check::PageProofs,
     cover::{CoverPage, CoverPageLine, PaymentState, cover_csv, cover_page},
     csv::safe_cell,
     dataset::{DatasetPage, DatasetTable, DatasetVersion, dataset_page},

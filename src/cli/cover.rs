@@ -18,13 +18,12 @@ use crate::{
     party::SponsorId,
     payee,
     pipeline::{
-        cover::{self as act, CoverShown, Paid},
+        cover::{self as act, Paid},
         fund::Done,
         payout,
         spec::Spec,
     },
     reward::{Funded, PoolId},
-    signed_note::Verifier,
 };
 
 /// At most so many bad rows are shown one by one.
@@ -92,8 +91,8 @@ Each proof holds the line, its path to the root that the book's entry names, the
 proof that the entry is in the log.
 
 Examples:
-  almoner cover prove gestational-diabetes-2026 p-117 > mine.json
-  almoner verify-proof mine.json --vkey VKEY")]
+  almoner cover prove gestational-diabetes-2026 p-117 > mine.tlog-proof
+  almoner verify-proof mine.tlog-proof --vkey VKEY")]
     Prove(PersonArgs),
     /// Write a policy's double-entry journal
     #[command(after_help = "\
@@ -366,43 +365,13 @@ fn explain(args: &PersonArgs, context: &mut Context<'_>) -> Result<(), Failure> 
 
 fn prove(args: &PersonArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let policy = pool_id(&args.policy)?;
-    let proofs = act::prove(&context.site()?, &policy, &args.person)?;
-    serde_json::to_writer_pretty(&mut *context.out, &proofs)
-        .map_err(|error| Failure::new(Kind::Failed, error))?;
-    Ok(writeln!(context.out)?)
+    super::proof::lines(&context.site()?, &args.person, Some(&policy), None, context)
 }
 
 fn journal(args: &JournalArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let policy = pool_id(&args.policy)?;
     let journal = payout::books(&context.site()?, &policy, args.books.private)?;
     args.books.write(&journal, context.out)
-}
-
-/// Checks proofs of lines, and shows what they prove.
-pub(super) fn verified(
-    text: &str,
-    key: &Verifier,
-    context: &mut Context<'_>,
-) -> Result<(), Failure> {
-    let shown = act::verify(text, std::slice::from_ref(key))?;
-    let mut table =
-        Table::new(["policy", "day", "outcome", "due", "kept", "paid (minor units)", "log size"]);
-    for CoverShown { policy, line, log_size } in &shown {
-        table.row([
-            policy.to_string(),
-            line.day.to_string(),
-            line.outcome.as_str().to_owned(),
-            line.owed_minor.to_string(),
-            line.recovered_minor.to_string(),
-            line.paid_minor.to_string(),
-            log_size.to_string(),
-        ]);
-    }
-    let format = match context.global.format {
-        Format::Parquet => Format::Json,
-        other @ (Format::Table | Format::Json | Format::Csv) => other,
-    };
-    Ok(table.write(format, &shown, context.out)?)
 }
 
 impl From<act::Error> for Failure {
@@ -453,9 +422,6 @@ impl From<act::Error> for Failure {
                 .hint("name a policy whose tables and columns the pipeline has"),
             error @ E::NoPolicy(_) => Self::new(Kind::Usage, error)
                 .hint("give --policy POLICY, or write cover = [\"file.toml\"] into the pipeline"),
-            error @ E::NoLine(_) => {
-                Self::new(Kind::Usage, error).hint("`almoner cover explain POLICY PERSON` says why")
-            }
             error @ (E::Source(_) | E::Conform(_)) => Self::new(Kind::Invalid, error),
             error @ (E::Consent(_)
             | E::Linkage(_)

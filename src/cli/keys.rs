@@ -148,7 +148,7 @@ fn names(keys: &[KeyName]) -> Vec<String> {
 
 fn export(site: &Site, name: &str, context: &mut Context<'_>) -> Result<(), Failure> {
     let (name, key) = keys::export(site, name)?;
-    let (name, hex, base64) = (name.to_string(), hex(key.as_slice()), STANDARD.encode(&*key));
+    let (name, hex, base64) = (name.to_string(), hex(key.as_slice()), STANDARD.encode(*key));
     let mut table = Table::new(["key", "hex", "base64"]);
     table.row([name.as_str(), &hex, &base64]);
     let told = serde_json::json!({ "key": name, "hex": hex, "base64": base64 });

@@ -4,24 +4,22 @@ mod cosign;
 pub(super) mod seen;
 mod witness;
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 
-use super::{Context, Failure, Format, Kind, Table};
-use crate::{
-    pipeline::{book, linkage},
-    signed_note::Verifier,
-};
+use super::{Context, Failure, Kind, Table, proof};
+use crate::pipeline::book;
 
 /// Show the public book and prove what is in it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  almoner ledger show\n  almoner ledger checkpoint --remember seen\n  \
+#[command(
+    after_help = "Examples:\n  almoner ledger show\n  almoner ledger checkpoint --remember seen\n  \
     almoner ledger policy witnesses.policy && almoner ledger ask\n  \
     almoner ledger prove entry 7 > entry-7.tlog-proof\n  \
-    almoner ledger prove record M-00017 --dataset diabetes@1 > mine.json\n  \
-    almoner ledger prove absence M-00017 --dataset diabetes@2 > gone.json\n  \
-    almoner verify-proof gone.json --vkey VKEY")]
+    almoner ledger prove record M-00017 --dataset diabetes@1 > mine.tlog-proof\n  \
+    almoner ledger prove absence M-00017 --dataset diabetes@2 > gone.tlog-proof\n  \
+    almoner ledger prove lines M-00017 --pool diabetes-2026 > paid.tlog-proof\n  \
+    almoner verify-proof gone.tlog-proof --vkey VKEY"
+)]
 pub struct Args {
     #[command(subcommand)]
     act: Act,
@@ -37,9 +35,9 @@ enum Act {
     },
     /// The signed checkpoint, as it was signed
     Checkpoint(seen::CheckpointArgs),
-    /// Prove an entry, a person's record in a version, or its absence
+    /// Prove an entry, a person's record in a version or its absence, or what a person was paid
     #[command(subcommand)]
-    Prove(Prove),
+    Prove(proof::Prove),
     /// Check every tile, bundle and checkpoint against the entries
     Verify,
     /// Show the policy, or take one on: which witnesses must have cosigned what is shown
@@ -54,55 +52,6 @@ enum Act {
     Evidence(seen::EvidenceArgs),
     /// Be a witness of other people's logs
     Witness(witness::Args),
-}
-
-#[derive(Debug, Subcommand)]
-enum Prove {
-    /// That an entry is in the log, as a C2SP tlog-proof
-    Entry {
-        /// Its leaf index or id
-        entry: String,
-        /// Write it here instead of to stdout
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// That a person's record is in a dataset version
-    Record {
-        /// The contributor
-        person: String,
-        /// `dataset` or `dataset@version`
-        #[arg(long)]
-        dataset: String,
-        /// Write it here instead of to stdout
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-    /// That no record of a person is in a dataset version
-    Absence {
-        /// The contributor
-        person: String,
-        /// `dataset` or `dataset@version`
-        #[arg(long)]
-        dataset: String,
-        /// Write it here instead of to stdout
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-}
-
-/// Check a proof with nothing but the log's public key
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The key is the word `log_vkey` in the site's site.json; take it from someone \
-    you trust, not from whoever gave you the proof.\n\nExample:\n  \
-    almoner verify-proof gone.json --vkey 'commons.example/ledger+d2770b31+AQOh…'"
-)]
-pub struct ProofArgs {
-    /// The proof
-    file: PathBuf,
-    /// The key that signs the log's checkpoints
-    #[arg(long)]
-    vkey: String,
 }
 
 /// Runs the command.
@@ -136,65 +85,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
             }
             Ok(table.write(context.global.format, &lines, context.out)?)
         }
-        Act::Prove(Prove::Entry { entry, out }) => {
-            let proof = book::prove_entry(&context.site()?, entry)?.to_string();
-            deliver(context, out.as_ref(), &proof)
-        }
-        Act::Prove(Prove::Record { person, dataset, out }) => {
-            prove(context, &context.site()?, person, dataset, out.as_ref(), false)
-        }
-        Act::Prove(Prove::Absence { person, dataset, out }) => {
-            prove(context, &context.site()?, person, dataset, out.as_ref(), true)
-        }
+        Act::Prove(what) => proof::prove(what, &context.site()?, context),
     }
-}
-
-fn prove(
-    context: &mut Context<'_>,
-    site: &crate::site::Site,
-    person: &str,
-    dataset: &str,
-    out: Option<&PathBuf>,
-    absent: bool,
-) -> Result<(), Failure> {
-    let ids = linkage::ids(site, person)?;
-    let proof = book::prove_record(site, &ids, dataset, absent)?;
-    let text = serde_json::to_string_pretty(&proof).map_err(|e| Failure::new(Kind::Failed, e))?;
-    deliver(context, out, &format!("{text}\n"))
-}
-
-fn deliver(context: &mut Context<'_>, out: Option<&PathBuf>, text: &str) -> Result<(), Failure> {
-    match out {
-        None => Ok(write!(context.out, "{text}")?),
-        Some(file) => {
-            std::fs::write(file, text)?;
-            Ok(writeln!(context.err, "written to {}", file.display())?)
-        }
-    }
-}
-
-/// Runs `verify-proof`.
-pub fn verify_proof(args: &ProofArgs, context: &mut Context<'_>) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(&args.file)
-        .map_err(|e| Failure::new(Kind::Usage, format!("{}: {e}", args.file.display())))?;
-    let key = Verifier::parse(&args.vkey).map_err(|e| Failure::new(Kind::Usage, e))?;
-    if text.trim_start().starts_with('[') {
-        return super::cover::verified(&text, &key, context);
-    }
-    let shown = book::verify_record_proof(&text, &[key])?;
-    let mut table = Table::new(["the person is", "dataset", "version", "people in it", "log size"]);
-    table.row([
-        shown.what.to_owned(),
-        shown.dataset.clone(),
-        shown.version.to_string(),
-        shown.people.to_string(),
-        shown.log_size.to_string(),
-    ]);
-    let format = match context.global.format {
-        Format::Parquet => Format::Json,
-        other @ (Format::Table | Format::Json | Format::Csv) => other,
-    };
-    Ok(table.write(format, &shown, context.out)?)
 }
 
 impl From<book::Error> for Failure {
@@ -204,12 +96,12 @@ impl From<book::Error> for Failure {
             E::Site(error) => error.into(),
             E::Store(error) => error.into(),
             E::Lake(error) => error.into(),
-            E::Reader(_) | E::Entry(_) | E::Record(_) | E::Log(_) | E::Refused(_) => {
+            E::Reader(_) | E::Entry(_) | E::Record(_) | E::Proof(_) => {
                 Self::new(Kind::Integrity, error)
             }
             E::Consent(_) => Self::new(Kind::Failed, error),
             E::NoEntry => Self::new(Kind::Usage, error).hint("`almoner ledger show` lists them"),
-            E::NoPerson | E::Otherwise(_) | E::Form(_) => Self::new(Kind::Usage, error),
+            E::NoPerson | E::Otherwise(_) => Self::new(Kind::Usage, error),
         }
     }
 }

@@ -72,12 +72,20 @@ fn book_problems(files: &Files, context: &mut Context<'_>) -> Result<Vec<Problem
         seen.entries, seen.objects, seen.checkpoints
     )?;
     if seen.unknown > 0 {
-        writeln!(context.err, "{} entries are of kinds that this version does not know", seen.unknown)?;
+        writeln!(
+            context.err,
+            "{} entries are of kinds that this version does not know",
+            seen.unknown
+        )?;
     }
     if let (Some(signed), Some(shown)) = (&seen.checkpoint, &seen.shown)
         && shown.size < signed.size
     {
-        writeln!(context.err, "shown to the world: {} entries; the rest awaits witnesses", shown.size)?;
+        writeln!(
+            context.err,
+            "shown to the world: {} entries; the rest awaits witnesses",
+            shown.size
+        )?;
     }
     let findings = seen.findings.into_iter();
     Ok(findings

@@ -171,14 +171,14 @@ fn prove(args: &ProveArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     }
     let mut table = Table::new(["item", "vouchers", "good until", "line", "root", "entry"]);
     for one in &proven {
-        let proof = &one.proof;
+        let line = &one.proof.line;
         table.row([
             one.item.to_string(),
             one.vouchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
             one.expires.map_or_else(|| "always".to_owned(), |last| last.to_string()),
-            format!("{} of {}", proof.leaf_index, proof.leaf_count),
-            proof.root.to_string(),
-            proof.entry.to_string(),
+            format!("{} of {}", line.leaf_index, line.leaf_count),
+            line.root.to_string(),
+            one.proof.entry.to_string(),
         ]);
     }
     Ok(table.write(context.global.format, &proven, context.out)?)

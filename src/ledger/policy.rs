@@ -119,7 +119,8 @@ impl Policy {
         let mut last = 1;
         for (line, text) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
             last = line;
-            let read = if line > LINES_MAX { Err(Fault::TooLong) } else { reading.line(line, text) };
+            let read =
+                if line > LINES_MAX { Err(Fault::TooLong) } else { reading.line(line, text) };
             read.map_err(|fault| Error { line, fault })?;
         }
         let Some((_, quorum)) = reading.quorum else {
@@ -440,7 +441,10 @@ mod tests {
         }
         for threshold in ["0", "01", "+1", "-1", "1.0", "ALL", "99999999999999999999"] {
             let text = format!("witness a {a}\ngroup g {threshold} a\nquorum g\n");
-            assert!(Policy::parse(text.as_bytes()).is_err(), "a threshold of {threshold} was taken");
+            assert!(
+                Policy::parse(text.as_bytes()).is_err(),
+                "a threshold of {threshold} was taken"
+            );
         }
         for odd in ["quorum\u{1}none\n", "quorum none\r\n", "quorum none\u{7f}\n"] {
             let refused = Policy::parse(odd.as_bytes());

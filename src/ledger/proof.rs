@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{digest::Sha256, signed_note::Verifier};
 
-const HEADER: &str = "c2sp.org/tlog-proof@v1";
+/// The first line of a proof file.
+pub(super) const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
 /// An inclusion proof has at most one hash a level.
 const HASHES_MAX: usize = 63;

@@ -102,11 +102,7 @@ pub fn raise(zone: &Store, origin: &str, logs: &[Verifier]) -> Result<Option<u64
 }
 
 /// Does what a crash kept from being done: the policy's copy, and what witnesses have let be shown.
-pub(super) fn mend(
-    zone: &Store,
-    origin: &str,
-    logs: &[Verifier],
-) -> Result<(), reader::Error> {
+pub(super) fn mend(zone: &Store, origin: &str, logs: &[Verifier]) -> Result<(), reader::Error> {
     if copied(zone)?.is_some_and(|policy| policy.asks()) {
         raise(zone, origin, logs)?;
     }
@@ -172,11 +168,7 @@ pub(super) fn best(
 }
 
 /// Returns the newest checkpoint that the log signed, with all lines that are kept for it.
-fn newest(
-    zone: &Store,
-    origin: &str,
-    known: &[Verifier],
-) -> Result<Option<String>, reader::Error> {
+fn newest(zone: &Store, origin: &str, known: &[Verifier]) -> Result<Option<String>, reader::Error> {
     let Some(size) = sizes(zone)?.first().copied() else { return Ok(None) };
     let lines = witnessed::gathered(zone)?.remove(&size).unwrap_or_default();
     witnessed::cosigned(zone, origin, known, size, &lines).map(|(note, _)| Some(note))

@@ -409,9 +409,9 @@ pub(super) fn read_checkpoint(
     let note = String::from_utf8(bytes.to_vec()).map_err(|_| fault(checkpoint::Error::Form))?;
     let opened = match Checkpoint::open(&note, origin, known) {
         // A known key may have signed another one in: the log's key of today follows from it.
-        Err(checkpoint::Error::NotByLog | checkpoint::Error::Note(signed_note::Error::Unsigned)) => {
-            Checkpoint::open(&note, origin, &kept::followed(zone, origin, known)?)
-        }
+        Err(
+            checkpoint::Error::NotByLog | checkpoint::Error::Note(signed_note::Error::Unsigned),
+        ) => Checkpoint::open(&note, origin, &kept::followed(zone, origin, known)?),
         opened => opened,
     };
     Ok((note, opened.map_err(fault)?))

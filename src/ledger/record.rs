@@ -100,6 +100,13 @@ pub fn token_of(leaf: &Leaf) -> Token {
     token
 }
 
+/// Returns the commitment of a leaf.
+pub fn commitment_of(leaf: &Leaf) -> [u8; 32] {
+    let mut commitment = [0; 32];
+    commitment.copy_from_slice(leaf.split_at(32).1);
+    commitment
+}
+
 /// The sorted leaves of one dataset version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordTree {
@@ -214,11 +221,14 @@ pub enum Evidence {
 
 impl Spot {
     /// Checks the proof, and returns the leaf.
-    fn verified(&self, root: &Hash, count: u64) -> Result<Leaf, Error> {
+    pub(super) fn verified(&self, root: &Hash, count: u64) -> Result<Leaf, Error> {
         const FORM: Error = Error::Refused("a leaf is not 64 bytes in hex");
         let (token, commitment) = self.leaf.split_at_checked(64).ok_or(FORM)?;
         let half = |text: &str| Hash::parse(text).map(|half| half.0).map_err(|_| FORM);
         let leaf = join(half(token)?, half(commitment)?);
+        if hex(&leaf) != self.leaf {
+            return Err(FORM); // One leaf has one text.
+        }
         if verify_inclusion(self.index, count, &leaf_hash(&leaf), &self.proof, root) {
             Ok(leaf)
         } else {
@@ -243,9 +253,7 @@ impl Evidence {
         if token_of(&leaf) != *token {
             return Err(Error::Refused("the leaf bears another token"));
         }
-        let mut commitment = [0; 32];
-        commitment.copy_from_slice(leaf.split_at(32).1);
-        Ok(commitment)
+        Ok(commitment_of(&leaf))
     }
 
     /// Verifies against an authentic root and count that no leaf bears the token.

@@ -57,8 +57,7 @@ impl Adopted {
         if Sha3Digest::of(adopted.policy.as_bytes()) != adopted.digest {
             return Err(broken("its policy has another digest".to_owned()));
         }
-        let policy =
-            Policy::parse(adopted.policy.as_bytes()).map_err(|e| broken(e.to_string()))?;
+        let policy = Policy::parse(adopted.policy.as_bytes()).map_err(|e| broken(e.to_string()))?;
         Ok((adopted, policy))
     }
 }
@@ -144,6 +143,31 @@ pub(super) fn cosigned(
         }
     }
     Ok((note, opened))
+}
+
+/// Returns the first checkpoint that covers the entry at a leaf index and that meets the policy, with
+/// the lines that are kept under it; where no witness need be asked, the first that was signed.
+pub fn first_covering(
+    zone: &Store,
+    origin: &str,
+    logs: &[Verifier],
+    index: u64,
+) -> Result<Option<(String, Opened)>, Error> {
+    let policy = policy(zone)?.map(|(_, _, policy)| policy).filter(Policy::asks);
+    let Some(policy) = policy else {
+        let signed = zone.list("checkpoints")?.into_iter();
+        let sizes = signed.filter_map(|at| at.path.strip_prefix("checkpoints/")?.parse().ok());
+        let Some(size) = sizes.filter(|size| *size > index).min() else { return Ok(None) };
+        return cosigned(zone, origin, logs, size, &[]).map(Some);
+    };
+    let known: Vec<Verifier> = logs.iter().cloned().chain(policy.keys()).collect();
+    for (size, lines) in gathered(zone)?.into_iter().filter(|(size, _)| *size > index) {
+        let (note, opened) = cosigned(zone, origin, &known, size, &lines)?;
+        if policy.satisfied(&opened.vouched) {
+            return Ok(Some((note, opened)));
+        }
+    }
+    Ok(None)
 }
 
 /// Adds a line to a checkpoint if a known key that has not signed it yet signed the line.

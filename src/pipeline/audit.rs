@@ -8,13 +8,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::Progress;
+use super::{Progress, book::Prover};
 pub use crate::audit::{Audit, Check, Finding, Recomputed, Rehashed};
 use crate::{
     audit::{self, Evidence, Secrets},
+    digest::Sha256,
     instant::Instant,
-    ledger::{Reader, Trust, Verified, reader, verify_book},
-    report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint},
+    ledger::{Reader, Trust, Verified, proof_file::Claim, reader, verify_book},
+    report::{self, AuditCheck, AuditFinding, AuditPage, Checkpoint, PageProofs},
     reward::PoolId,
     signed_note::Verifier,
     site::{self, About, Keys, Site},
@@ -246,8 +247,22 @@ fn run(
             pool.map_or_else(|| "almoner audit".to_owned(), |pool| format!("almoner audit {pool}")),
             "almoner verify --deep".to_owned(),
         ],
+        proofs: head_proof(evidence, audit.head()),
     };
     Ok(Audited { audit, page })
+}
+
+/// Proves that the newest entry is under the state that was audited; nothing where the book has gone on
+/// or cannot be believed, which the findings tell.
+fn head_proof(evidence: &Evidence, head: Option<(u64, Sha256)>) -> Option<PageProofs> {
+    let Evidence { ledger, origin, trust, .. } = evidence;
+    let prover = Prover::new(ledger, origin, std::slice::from_ref(trust.first_log_key())).ok()?;
+    if head? != prover.head() {
+        return None;
+    }
+    let mut proofs = PageProofs::default();
+    prover.newest().ok()?.prove_on(&mut proofs, Claim::Entry {}).ok()?;
+    Some(proofs)
 }
 
 fn put(public: &Store, audited: &Audited) -> Result<(), Error> {

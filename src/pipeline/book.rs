@@ -1,7 +1,9 @@
 //! The public book as people ask it: what stands in it, proofs of an entry, of a person's record in
 //! a dataset version, and of its absence; and the check of the book itself.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::Value;
 
 pub use crate::ledger::{Verified, verify_book};
@@ -10,17 +12,18 @@ use crate::{
     digest::{Sha256, hex},
     lake::{self, Lake},
     ledger::{
-        self, Entry, LogProof, Reader,
+        self, Entry, EntryId, LogProof, ProofFile, Reader,
+        line::Lines,
+        proof_file::{self, Claim},
         record::{self, Evidence, RecordTree},
+        witnessed::first_covering,
     },
     party::ContributorId,
+    report::PageProofs,
     signed_note::Verifier,
     site::{self, Site},
-    store,
+    store::{self, Store},
 };
-
-/// What a proof of a record or its absence calls itself.
-const PROOF_FORMAT: &str = "almoner/record-proof/v1";
 
 /// Why the book cannot answer.
 #[derive(Debug, thiserror::Error)]
@@ -46,9 +49,9 @@ pub enum Error {
     /// The record tree or a proof about it is broken.
     #[error("the record tree is broken")]
     Record(#[from] record::Error),
-    /// A proof about the log is broken.
-    #[error("the proof of the entry is broken")]
-    Log(#[from] ledger::proof::Error),
+    /// A proof does not hold.
+    #[error("the proof does not hold")]
+    Proof(#[from] proof_file::Error),
     /// There is no such entry.
     #[error("the book has no such entry")]
     NoEntry,
@@ -58,12 +61,6 @@ pub enum Error {
     /// A proof of presence was asked for somebody who is absent, or the other way round.
     #[error("the person is {0} that version")]
     Otherwise(&'static str),
-    /// A file is no proof.
-    #[error("the file is no proof: {0}")]
-    Form(String),
-    /// A proof and the entry it rests on do not fit together.
-    #[error("the proof does not hold: {0}")]
-    Refused(String),
 }
 
 /// One line of the book.
@@ -98,44 +95,6 @@ impl Line {
     }
 }
 
-/// A proof that a person's record is in a dataset version, or that none is. It needs no site: the
-/// checkpoint's key is all that the checker brings.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecordProof {
-    /// What this is.
-    pub format: String,
-    /// The ledger's origin.
-    pub origin: String,
-    /// The dataset.
-    pub dataset: String,
-    /// Its version.
-    pub version: u64,
-    /// The person's token in it, in hex; who made it keeps the key.
-    pub token: Sha256,
-    /// The leaf, or the neighbours between which it would stand.
-    pub evidence: Evidence,
-    /// The entry of the version, which names the record tree's root and count.
-    pub entry: String,
-    /// The proof that the entry is in the log, as a C2SP tlog-proof.
-    pub log_proof: String,
-}
-
-/// What a proof shows.
-#[derive(Debug, Clone, Serialize)]
-pub struct Shown {
-    /// `present` or `absent`.
-    pub what: &'static str,
-    /// The dataset.
-    pub dataset: String,
-    /// Its version.
-    pub version: u64,
-    /// People in that version.
-    pub people: u64,
-    /// The signed log's size.
-    pub log_size: u64,
-}
-
 /// The book at its newest signed checkpoint: the steward reads also what awaits its witnesses.
 fn reader(site: &Site) -> Result<Reader, Error> {
     let known = [site.log_verifier().clone()];
@@ -160,21 +119,142 @@ pub fn checkpoint(site: &Site) -> Result<String, Error> {
     Ok(reader(site)?.note().to_owned())
 }
 
-/// Returns the size and root of the signed book.
+/// Returns the size and root of the book as the world is shown it.
 pub fn head(site: &Site) -> Result<(u64, Sha256), Error> {
-    let reader = reader(site)?;
-    Ok((reader.size(), reader.root()))
+    Ok(Prover::open(site)?.head())
 }
 
-/// Proves that an entry is in the log: C2SP tlog-proof. The entry is named by index or id.
-pub fn prove_entry(site: &Site, name: &str) -> Result<LogProof, Error> {
-    let reader = reader(site)?;
-    let index = match (name.parse::<u64>(), Sha256::parse(name)) {
-        (Ok(index), _) if index < reader.size() => index,
-        (_, Ok(id)) => reader.find(&id)?.ok_or(Error::NoEntry)?,
-        (_, Err(_)) => return Err(Error::NoEntry),
+/// The book, opened to prove from it to others.
+#[derive(Debug)]
+pub struct Prover {
+    /// As the world is shown it.
+    reader: Reader,
+    zone: Store,
+    origin: String,
+    known: Vec<Verifier>,
+}
+
+/// An entry's place in the book, under one signed checkpoint.
+#[derive(Debug, Clone)]
+pub struct Booked {
+    entry: Entry,
+    log: LogProof,
+    /// The keys that vouch for the checkpoint.
+    keys: Vec<Verifier>,
+}
+
+impl Prover {
+    /// Opens the book of a site.
+    pub fn open(site: &Site) -> Result<Self, Error> {
+        // The key that the log began with: the others follow from it.
+        let first = site.trust().first_log_key();
+        Self::new(&site.ledger(), &site.about().origin, std::slice::from_ref(first))
+    }
+
+    /// Opens a book, as the known keys vouch for it.
+    pub fn new(zone: &Store, origin: &str, known: &[Verifier]) -> Result<Self, Error> {
+        let reader = Reader::open(zone, origin, known)?;
+        let (origin, known) = (origin.to_owned(), known.to_vec());
+        Ok(Self { reader, zone: zone.clone(), origin, known })
+    }
+
+    /// Returns the size and root of the current checkpoint.
+    pub fn head(&self) -> (u64, Sha256) {
+        (self.reader.size(), self.reader.root())
+    }
+
+    /// Proves that the newest entry is under the current checkpoint.
+    pub fn newest(&self) -> Result<Booked, Error> {
+        booked(&self.reader, self.reader.size().checked_sub(1).ok_or(Error::NoEntry)?)
+    }
+
+    /// Finds an entry under the current checkpoint, or where it awaits its witnesses still, under the
+    /// newest that is signed.
+    pub fn find(&self, id: &EntryId) -> Result<Booked, Error> {
+        if let Some(index) = self.reader.find(id)? {
+            return booked(&self.reader, index);
+        }
+        let signed = self.signed()?;
+        booked(&signed, signed.find(id)?.ok_or(Error::NoEntry)?)
+    }
+
+    fn at(&self, index: u64) -> Result<Booked, Error> {
+        if index < self.reader.size() {
+            return booked(&self.reader, index);
+        }
+        let signed = self.signed()?;
+        if index < signed.size() { booked(&signed, index) } else { Err(Error::NoEntry) }
+    }
+
+    fn signed(&self) -> Result<Reader, Error> {
+        let newest = self.reader.checkpoint_sizes()?.last().copied().ok_or(Error::NoEntry)?;
+        Ok(Reader::open_size(&self.zone, &self.origin, &self.known, newest)?)
+    }
+
+    /// Finds an entry under the first checkpoint that covers it and that the world may be shown, so that
+    /// its proofs are the same bytes whenever they are made.
+    fn first(&self, index: u64) -> Result<Booked, Error> {
+        let first = first_covering(&self.zone, &self.origin, &self.known, index)?;
+        let Some((note, opened)) = first else { return self.at(index) };
+        let then = opened.checkpoint.size;
+        let then = Reader::open_size(&self.zone, &self.origin, &self.known, then)?;
+        let Booked { entry, log, .. } = booked(&then, index)?;
+        let keys = opened.vouched.into_iter().map(|vouched| vouched.by).collect();
+        Ok(Booked { entry, log: LogProof { checkpoint: note, ..log }, keys })
+    }
+}
+
+fn booked(reader: &Reader, index: u64) -> Result<Booked, Error> {
+    let keys = reader.vouched().iter().map(|vouched| vouched.by.clone()).collect();
+    Ok(Booked { entry: reader.entry(index)?, log: reader.prove(index)?, keys })
+}
+
+impl Booked {
+    /// Makes the proof of a claim about the entry, once it holds.
+    pub fn prove(&self, claim: Claim) -> Result<ProofFile, Error> {
+        let proof = ProofFile::new(self.entry.clone(), claim, self.log.clone());
+        proof.verify(&self.keys)?;
+        Ok(proof)
+    }
+
+    /// Proves a claim for a page, and names the key that signed the checkpoint.
+    pub fn prove_on(&self, page: &mut PageProofs, claim: Claim) -> Result<(), Error> {
+        let proof = ProofFile::new(self.entry.clone(), claim, self.log.clone());
+        let vouched = proof.verify(&self.keys)?.opened.vouched;
+        let key = vouched.iter().find(|vouched| vouched.by.name() == proof.origin());
+        let key = key.ok_or(Error::NoEntry)?;
+        page.add(key.by.vkey(), proof.text()?);
+        Ok(())
+    }
+
+    /// Returns the root of lines that the entry names.
+    pub fn root(&self) -> Option<Sha256> {
+        Sha256::parse(self.entry.body().get("root")?.as_str()?).ok()
+    }
+}
+
+/// Returns every entry that names a root of lines, with its place in the book.
+pub fn with_lines(site: &Site) -> Result<BTreeMap<EntryId, Booked>, Error> {
+    let prover = Prover::open(site)?;
+    let mut booked = BTreeMap::new();
+    for entry in reader(site)?.entries() {
+        let (index, entry) = entry?;
+        if entry.kind().and_then(Lines::of).is_some() {
+            booked.insert(entry.id(), prover.first(index)?);
+        }
+    }
+    Ok(booked)
+}
+
+/// Proves that an entry is in the log. It is named by index or id.
+pub fn prove_entry(site: &Site, name: &str) -> Result<ProofFile, Error> {
+    let prover = Prover::open(site)?;
+    let place = match (Sha256::parse(name), name.parse::<u64>()) {
+        (Ok(id), _) => prover.find(&id)?,
+        (Err(_), Ok(index)) => prover.at(index)?,
+        (Err(_), Err(_)) => return Err(Error::NoEntry),
     };
-    Ok(reader.prove(index)?)
+    place.prove(Claim::Entry {})
 }
 
 /// Proves that a person's record is in a version, or, with `absent`, that none is. The first of a
@@ -184,7 +264,7 @@ pub fn prove_record(
     ids: &[ContributorId],
     dataset: &str,
     absent: bool,
-) -> Result<RecordProof, Error> {
+) -> Result<ProofFile, Error> {
     let mut found = Err(Error::NoPerson);
     for id in ids {
         match prove_id(site, id, dataset, absent) {
@@ -205,7 +285,7 @@ fn prove_id(
     person: &ContributorId,
     dataset: &str,
     absent: bool,
-) -> Result<RecordProof, Error> {
+) -> Result<ProofFile, Error> {
     let version = Lake::new(site.lake()).find(dataset)?.version;
     let register = Register::load(&site.vault())?;
     let people = register.people();
@@ -219,63 +299,9 @@ fn prove_id(
         (Evidence::Present { .. }, true) => return Err(Error::Otherwise("in")),
         (Evidence::Absent { .. }, false) => return Err(Error::Otherwise("not in")),
     }
-    let reader = reader(site)?;
     let entry = Entry::parse(version.entry.as_bytes())?;
-    let index = reader.find(&entry.id())?.ok_or(Error::NoEntry)?;
-    Ok(RecordProof {
-        format: PROOF_FORMAT.to_owned(),
-        origin: site.about().origin.clone(),
-        dataset: version.dataset,
-        version: version.version,
-        token: Sha256(token),
-        evidence,
-        entry: version.entry,
-        log_proof: reader.prove(index)?.to_string(),
-    })
-}
-
-/// Checks a proof with nothing but the log's public key.
-pub fn verify_record_proof(text: &str, known: &[Verifier]) -> Result<Shown, Error> {
-    let proof: RecordProof = serde_json::from_str(text).map_err(|e| Error::Form(e.to_string()))?;
-    if proof.format != PROOF_FORMAT {
-        return Err(Error::Form("it is of another format".to_owned()));
-    }
-    let entry = Entry::parse(proof.entry.as_bytes())?;
-    let log_proof = LogProof::parse(&proof.log_proof)?;
-    let opened = log_proof.verify(&entry.id(), &proof.origin, known)?;
-    let body = entry.body();
-    let said = |name: &str| body.get(name).and_then(Value::as_str);
-    if said("dataset") != Some(&proof.dataset)
-        || body.get("version").and_then(Value::as_u64) != Some(proof.version)
-    {
-        return Err(Error::Refused("the entry is of another version".to_owned()));
-    }
-    let record = body.get("record");
-    let root = record
-        .and_then(|record| record.get("root")?.as_str())
-        .and_then(|root| Sha256::parse(root).ok())
-        .ok_or_else(|| Error::Refused("the entry names no record root".to_owned()))?;
-    let count = record
-        .and_then(|record| record.get("count")?.as_u64())
-        .ok_or_else(|| Error::Refused("the entry counts no records".to_owned()))?;
-    let what = match &proof.evidence {
-        Evidence::Present { .. } => {
-            let _commitment: [u8; 32] =
-                proof.evidence.verify_present(&proof.token.0, &root, count)?;
-            "present"
-        }
-        Evidence::Absent { .. } => {
-            proof.evidence.verify_absent(&proof.token.0, &root, count)?;
-            "absent"
-        }
-    };
-    Ok(Shown {
-        what,
-        dataset: proof.dataset,
-        version: proof.version,
-        people: count,
-        log_size: opened.checkpoint.size,
-    })
+    let claim = Claim::Record { token: Sha256(token), evidence, opening: None };
+    Prover::open(site)?.find(&entry.id())?.prove(claim)
 }
 
 /// Says in hex what a leaf hash is; for faces.

@@ -36,7 +36,9 @@ pub enum Error {
     #[error("the policy has no witness `{0}`")]
     NoWitness(String),
     /// An answer is a size.
-    #[error("`{answer}`: the witness last cosigned {size} entries, and was asked from another size")]
+    #[error(
+        "`{answer}`: the witness last cosigned {size} entries, and was asked from another size"
+    )]
     Stale {
         /// The answer.
         answer: String,
@@ -145,21 +147,26 @@ pub fn ask(site: &Site, only: Option<&str>) -> Result<Answers, Error> {
         let asked = witnesses.into_iter().filter_map(|witness| {
             let url = witness.url.as_ref()?;
             let (reader, zone) = (&reader, site.ledger());
-            Some((witness, scope.spawn(move || -> Result<http::Reply, Error> {
-                let old = witnessed::last_of(&zone, &witness.key)?.unwrap_or(0);
-                match http::ask(url, from(reader, old)?.to_string())? {
-                    // It knows better where it stands; once is enough, unless it contradicts itself.
-                    http::Reply::Stale(size) if size != old && size <= reader.size() => {
-                        Ok(http::ask(url, from(reader, size)?.to_string())?)
+            Some((
+                witness,
+                scope.spawn(move || -> Result<http::Reply, Error> {
+                    let old = witnessed::last_of(&zone, &witness.key)?.unwrap_or(0);
+                    match http::ask(url, from(reader, old)?.to_string())? {
+                        // It knows better where it stands; once is enough, unless it contradicts itself.
+                        http::Reply::Stale(size) if size != old && size <= reader.size() => {
+                            Ok(http::ask(url, from(reader, size)?.to_string())?)
+                        }
+                        reply @ (http::Reply::Lines(_)
+                        | http::Reply::Stale(_)
+                        | http::Reply::Refused { .. }) => Ok(reply),
                     }
-                    reply => Ok(reply),
-                }
-            })))
+                }),
+            ))
         });
         let asked: Vec<_> = asked.collect();
-        let joined = asked.into_iter().filter_map(|(witness, thread)| {
-            thread.join().ok().map(|reply| (witness, reply))
-        });
+        let joined = asked
+            .into_iter()
+            .filter_map(|(witness, thread)| thread.join().ok().map(|reply| (witness, reply)));
         joined.collect()
     });
     let mut asked = Vec::new();

@@ -21,10 +21,7 @@ pub use self::{
     enrol::{Enrolled, enrol},
     error::Error,
     run::{Paid, run, run_as},
-    shown::{
-        CoverProof, CoverShown, Explained, ExplainedLine, Standing, explain, prove, standings,
-        verify,
-    },
+    shown::{Explained, ExplainedLine, Standing, explain, prove, standings},
 };
 use super::{
     fund::{self, Done, found, json, subject},

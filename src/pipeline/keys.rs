@@ -110,9 +110,12 @@ pub fn copy(site: &Site, folder: &Path, progress: &dyn Progress) -> Result<(u64,
         move |source| Error::File { path, source }
     };
     let made = fs::DirBuilder::new().mode(0o700).create(folder);
-    made.map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => Error::Exists(folder.to_owned()),
-        _ => fault(folder)(e),
+    made.map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            Error::Exists(folder.to_owned())
+        } else {
+            fault(folder)(error)
+        }
     })?;
     let (mut copied, mut closed) = (0, 0);
     let whole = site.store();

@@ -4,6 +4,8 @@ use maud::html;
 use serde::Serialize;
 
 use super::{
+    check::{Check, PageProofs, Shows},
+    messages::{Lang, Messages},
     number::thousands,
     page::{Checkpoint, Page, Reader, book, commands, count, hash, table, text},
 };
@@ -27,6 +29,9 @@ pub struct AuditPage {
     pub checkpoint: Option<Checkpoint>,
     /// Commands that repeat it.
     pub commands: Vec<String>,
+    /// The proof that the newest entry is under that state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proofs: Option<PageProofs>,
 }
 
 /// One kind of check.
@@ -115,5 +120,8 @@ pub fn audit_page(page: &AuditPage) -> String {
         beside: &[("The same for programs", "audit.json")],
         body,
     }
-    .render()
+    .render_with(
+        Messages::of(Lang::En),
+        page.proofs.as_ref().map(|proofs| Check { shows: Shows::Head, proofs }),
+    )
 }

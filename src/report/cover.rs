@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    check::PageProofs,
     csv,
     document::{Block, Document, Row},
     messages::{
@@ -56,6 +57,9 @@ pub struct CoverPage {
     pub prove: String,
     /// The command that withdraws the person's consent.
     pub withdraw: String,
+    /// The proofs of the lines, up to signed states of the book.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proofs: Option<PageProofs>,
 }
 
 impl std::fmt::Debug for CoverPage {
@@ -237,7 +241,8 @@ impl CoverPage {
 
 /// Writes a cover's page as HTML, to stand beside `STEM.csv`, `STEM.json` and, if `printed`, `STEM.pdf`.
 pub fn cover_page(page: &CoverPage, lang: Lang, stem: &str, printed: bool) -> String {
-    super::statement::with_forms(&page.document(lang), page.time, stem, printed)
+    let proofs = page.proofs.as_ref();
+    super::statement::with_forms(&page.document(lang), page.time, stem, printed, proofs)
 }
 
 const HEADER: [&str; 14] = [

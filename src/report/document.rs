@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde::{Serialize, Serializer};
 
 use super::{
+    check::Check,
     messages::{Lang, Messages},
     page::{Page, Reader, commands, hash},
     pdf::{Error, Template, pdf},
@@ -168,11 +169,17 @@ impl Document {
 
     /// Writes the document as HTML, made at `time`; `beside` names the same facts in other forms: words
     /// and file name.
-    pub(super) fn html(&self, reader: Reader, time: Instant, beside: &[(&str, &str)]) -> String {
+    pub(super) fn html(
+        &self,
+        reader: Reader,
+        time: Instant,
+        beside: &[(&str, &str)],
+        check: Option<Check<'_>>,
+    ) -> String {
         let body = html! { @for block in &self.blocks { (block.html()) } };
         let lead = html! { (self.lead) };
         Page { title: &self.title, lead, reader, time, beside, body }
-            .render_in(Messages::of(self.lang))
+            .render_with(Messages::of(self.lang), check)
     }
 }
 

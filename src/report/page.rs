@@ -4,6 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    check::{Check, SCRIPT},
     messages::{Lang, Messages, Say},
     number::thousands,
 };
@@ -67,13 +68,18 @@ impl Page<'_> {
 
     /// Writes the page as HTML; title, lead and body are in the language of the messages.
     pub(super) fn render_in(self, messages: &Messages) -> String {
+        self.render_with(messages, None)
+    }
+
+    /// Writes the page as HTML with the part that checks it, where there is one.
+    pub(super) fn render_with(self, messages: &Messages, check: Option<Check<'_>>) -> String {
         let Self { title, lead, reader, time, beside, body } = self;
         let page = html! {
             (DOCTYPE)
             html lang=(messages.lang()) {
                 head {
                     meta charset="utf-8";
-                    meta http-equiv="Content-Security-Policy" content=(policy());
+                    meta http-equiv="Content-Security-Policy" content=(policy(check.is_some()));
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="referrer" content="no-referrer";
                     @if reader != Reader::Public { meta name="robots" content="noindex, noarchive"; }
@@ -94,6 +100,7 @@ impl Page<'_> {
                         h1 { (title) }
                         p .lead { (lead) }
                         (body)
+                        @if let Some(check) = check { (check.draw(messages)) }
                     }
                     footer { div .wrap {
                         time datetime=(time) {
@@ -205,11 +212,19 @@ pub(super) fn commands(lines: &[String]) -> Markup {
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing may be loaded and nothing may run; the one stylesheet is known by its hash.
-fn policy() -> String {
+/// Nothing may be loaded. The one stylesheet, and on a page that checks itself the one script, are
+/// known by their hashes; nothing else may run.
+fn policy(checked: bool) -> String {
     use base64::Engine as _;
-    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::of(STYLE.as_bytes()).0);
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
+    let hash = |text: &str| {
+        base64::engine::general_purpose::STANDARD.encode(Sha256::of(text.as_bytes()).0)
+    };
+    let script =
+        if checked { format!("script-src 'sha256-{}'; ", hash(SCRIPT)) } else { String::new() };
+    let style = hash(STYLE);
+    format!(
+        "default-src 'none'; {script}style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    )
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::money::balance;
 pub use self::rows::statement_csv;
 use super::{
+    check::{Check, PageProofs, Shows},
     document::{Block, Document},
     messages::{Lang, Messages, Say::Text},
     page::Reader,
@@ -41,6 +42,9 @@ pub struct StatementPage {
     pub consents: Vec<StatementConsent>,
     /// The command that withdraws the person's consent.
     pub withdraw: String,
+    /// The proof of the line, up to a signed state of the book.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proofs: Option<PageProofs>,
 }
 
 impl std::fmt::Debug for StatementPage {
@@ -122,6 +126,7 @@ impl StatementPage {
             statement,
             releases,
             rejected,
+            proofs: None,
         }
     }
 
@@ -164,11 +169,17 @@ impl StatementPage {
 
 /// Writes a statement as HTML, to stand beside `STEM.csv`, `STEM.json` and, if `printed`, `STEM.pdf`.
 pub fn statement_page(page: &StatementPage, lang: Lang, stem: &str, printed: bool) -> String {
-    with_forms(&page.document(lang), page.statement.settled, stem, printed)
+    with_forms(&page.document(lang), page.statement.settled, stem, printed, page.proofs.as_ref())
 }
 
 /// Writes a contributor's page as HTML with its other forms beside it.
-pub(super) fn with_forms(page: &Document, time: Instant, stem: &str, printed: bool) -> String {
+pub(super) fn with_forms(
+    page: &Document,
+    time: Instant,
+    stem: &str,
+    printed: bool,
+    proofs: Option<&PageProofs>,
+) -> String {
     let messages = Messages::of(page.lang);
     let mut forms = vec![("statement-csv", "csv"), ("statement-json", "json")];
     if printed {
@@ -180,7 +191,8 @@ pub(super) fn with_forms(page: &Document, time: Instant, stem: &str, printed: bo
         .collect();
     let beside: Vec<(&str, &str)> =
         beside.iter().map(|(words, file)| (words.as_str(), file.as_str())).collect();
-    page.html(Reader::Contributor, time, &beside)
+    let check = proofs.map(|proofs| Check { shows: Shows::Paid, proofs });
+    page.html(Reader::Contributor, time, &beside, check)
 }
 
 fn pairs(title: Option<String>, pairs: impl IntoIterator<Item = (String, String)>) -> Block {

@@ -9,6 +9,7 @@ use serde_json::Map;
 use super::{Line, Period, PoolId};
 use crate::{
     digest::{CanonicalError, Sha3Digest, Sha256, canonical, hex, hmac_sha3_parts},
+    ledger::{line::PAYOUT, proof_file::Claim, record::Spot},
     party::ContributorId,
 };
 
@@ -35,6 +36,16 @@ pub struct LineProof {
     pub path: Vec<Sha256>,
     /// The root, as the ledger entry has it.
     pub root: Sha256,
+}
+
+impl LineProof {
+    /// Returns what it claims of its entry; `None` where its salt is none.
+    pub fn claim(&self) -> Option<Claim> {
+        let spot =
+            Spot { index: self.leaf_index, leaf: self.leaf.clone(), proof: self.path.clone() };
+        let salt = Sha256::parse(&self.salt).ok()?;
+        Some(Claim::Line { line: self.line.clone(), salt, spot, count: self.leaf_count })
+    }
 }
 
 /// The tree over all lines of a settlement.
@@ -183,7 +194,7 @@ fn open(
         put(name, amount.to_string());
     }
     let place = [pool.as_str().as_bytes(), period.as_str().as_bytes()];
-    let labels = ["rdm/payout-token/v1", "rdm/payout-salt/v1", "rdm/payout/v1"];
+    let labels = ["rdm/payout-token/v1", "rdm/payout-salt/v1", PAYOUT];
     Ok(Opened::new(&canonical(&members)?, key, labels, &place))
 }
 

@@ -97,7 +97,10 @@ fn segment(dataset: &str, version: u64, rows: &RecordBatch, people: u64) -> Byte
 }
 
 fn rows(count: usize) -> RecordBatch {
-    table((0..count).map(|n| (n / 3, Some(n as i64), Some(n as f64 / 7.0), Some(n as i32))))
+    let count = i32::try_from(count).unwrap();
+    table((0..count).map(|n| {
+        (usize::try_from(n / 3).unwrap(), Some(n.into()), Some(f64::from(n) / 7.0), Some(n))
+    }))
 }
 
 type Row = (usize, Option<i64>, Option<f64>, Option<i32>);

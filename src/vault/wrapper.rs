@@ -82,7 +82,7 @@ impl Outside {
     /// Returns the command as [`Outside::parse`] reads it.
     pub(super) fn lines(&self) -> String {
         let all = std::iter::once(&self.program).chain(&self.arguments);
-        all.map(|line| format!("{line}\n")).collect()
+        all.flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
     fn run(&self, act: &'static str, input: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {

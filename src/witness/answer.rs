@@ -75,7 +75,9 @@ impl fmt::Display for Answer {
             Self::Malformed(reason) => write!(f, "the request cannot be read: {reason}"),
             Self::Unsigned => f.write_str("no key trusted for this log signed the checkpoint"),
             Self::Unknown => f.write_str("this witness knows no log of that origin"),
-            Self::Stale(size) => write!(f, "this witness last cosigned a checkpoint of size {size}"),
+            Self::Stale(size) => {
+                write!(f, "this witness last cosigned a checkpoint of size {size}")
+            }
             Self::Forked => f.write_str("this witness cosigned another tree of the same size"),
             Self::Inconsistent => f.write_str(
                 "the proof does not show that the checkpoint continues what this witness cosigned",

@@ -15,11 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{
-    Answer, Error, State,
-    answer::SIZE_TYPE,
-    request::BODY_BYTES_MAX,
-};
+use super::{Answer, Error, State, answer::SIZE_TYPE, request::BODY_BYTES_MAX};
 
 /// The path below a witness's submission prefix.
 const PATH: &str = "/add-checkpoint";
@@ -29,7 +25,7 @@ const CONNECTIONS_MAX: usize = 256;
 
 /// How long a connection may take for its headers, and how long it may last.
 const HEADERS_WAIT: Duration = Duration::from_secs(10);
-const CONNECTION_WAIT: Duration = Duration::from_secs(60);
+const CONNECTION_WAIT: Duration = Duration::from_mins(1);
 
 /// How long a witness may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
@@ -41,13 +37,10 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub type Clock = dyn Fn() -> u64 + Send + Sync;
 
 /// Serves a witness until the process is interrupted.
-pub fn serve(state: State, listener: TcpListener, clock: Arc<Clock>) -> Result<(), Error> {
+pub fn serve(state: State, listener: TcpListener, clock: &Arc<Clock>) -> Result<(), Error> {
     let url = listener.local_addr().map(|at| format!("http://{at}")).unwrap_or_default();
-    let fault = |e: std::io::Error| Error::Http {
-        act: "serving",
-        url: url.clone(),
-        reason: e.to_string(),
-    };
+    let fault =
+        |e: std::io::Error| Error::Http { act: "serving", url: url.clone(), reason: e.to_string() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("almoner-witness")
@@ -71,11 +64,10 @@ pub fn serve(state: State, listener: TcpListener, clock: Arc<Clock>) -> Result<(
                 },
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             };
-            let (state, clock) = (Arc::clone(&state), Arc::clone(&clock));
+            let (state, clock) = (Arc::clone(&state), Arc::clone(clock));
             tokio::spawn(async move {
-                let service = service_fn(|request| {
-                    answer(Arc::clone(&state), Arc::clone(&clock), request)
-                });
+                let service =
+                    service_fn(|request| answer(Arc::clone(&state), Arc::clone(&clock), request));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADERS_WAIT)

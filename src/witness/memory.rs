@@ -59,7 +59,9 @@ pub enum Error {
         kept: String,
     },
     /// Nothing was given to prove it with.
-    #[error("nothing shows that the checkpoint of {seen} entries fits the remembered one of {remembered}")]
+    #[error(
+        "nothing shows that the checkpoint of {seen} entries fits the remembered one of {remembered}"
+    )]
     Unproved {
         /// The size that is remembered.
         remembered: u64,

@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn a_body_is_read_as_it_was_written_and_in_no_other_way() {
         let hash = Sha256::of(b"");
-        let request = Request { old: 7, proof: vec![hash; 2], checkpoint: "o\n9\nr\n\n— x\n".into() };
+        let request =
+            Request { old: 7, proof: vec![hash; 2], checkpoint: "o\n9\nr\n\n— x\n".into() };
         let body = request.to_string();
         assert_eq!(Request::parse(body.as_bytes()), Ok(request));
         let line = format!("{}\n", STANDARD.encode(hash.0));

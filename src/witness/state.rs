@@ -175,7 +175,7 @@ impl State {
         }
         if let Some(newest) = &newest {
             if size == offered.size && newest.root != offered.root {
-                self.keep_fork(&locked, &offered, &request.checkpoint)?;
+                keep_fork(&locked, &offered, &request.checkpoint)?;
                 return Ok(Answer::Forked);
             }
             let proof = &request.proof;
@@ -192,19 +192,18 @@ impl State {
         Ok(Answer::Cosigned(self.signer.cosign(note.text(), unix)?))
     }
 
-    /// Keeps a checkpoint that its log signed beside another of the same size: together they prove
-    /// the fork to anyone.
-    fn keep_fork(&self, locked: &Locked, forked: &Checkpoint, note: &str) -> Result<(), Error> {
-        let root = forked.root.to_string();
-        let name = format!("fork-{}-{}", forked.size, root.get(..16).unwrap_or(&root));
-        tracing::warn!(origin = %forked.origin, size = forked.size, kept = %name, "a log forked");
-        locked.put(&name, note.to_owned())
-    }
-
     fn read(&self, locked: &Locked) -> Result<Known, Error> {
-        read(locked, &self.folder)?
-            .ok_or_else(|| Error::Missing(self.folder.display().to_string()))
+        read(locked, &self.folder)?.ok_or_else(|| Error::Missing(self.folder.display().to_string()))
     }
+}
+
+/// Keeps a checkpoint that its log signed beside another of the same size: together they prove
+/// the fork to anyone.
+fn keep_fork(locked: &Locked, forked: &Checkpoint, note: &str) -> Result<(), Error> {
+    let root = forked.root.to_string();
+    let name = format!("fork-{}-{}", forked.size, root.get(..16).unwrap_or(&root));
+    tracing::warn!(origin = %forked.origin, size = forked.size, kept = %name, "a log forked");
+    locked.put(&name, note.to_owned())
 }
 
 /// Opens a checkpoint that one of a log's keys signed.

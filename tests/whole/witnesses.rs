@@ -41,8 +41,16 @@ fn witness(commons: &Commons, name: &str) -> String {
     let (state, log) = (commons.path(name), log_vkey(commons));
     let world = format!("{name}.example/witness");
     let made = commons.ok(&[
-        "--format", "json", "ledger", "witness", "init", state.to_str().unwrap(), "--name", &world,
-        "--log", &log,
+        "--format",
+        "json",
+        "ledger",
+        "witness",
+        "init",
+        state.to_str().unwrap(),
+        "--name",
+        &world,
+        "--log",
+        &log,
     ]);
     let made: Value = serde_json::from_str(&made.out).unwrap();
     made["witness"].as_str().unwrap().to_owned()
@@ -63,7 +71,12 @@ fn policy(commons: &Commons, witnesses: &[(&str, String, Option<String>)], lines
 fn answer(commons: &Commons, name: &str, request: &str) -> Said {
     let (state, request) = (commons.path(name), commons.path(request));
     let said = commons.run(&[
-        "ledger", "witness", "answer", state.to_str().unwrap(), "--request", request.to_str().unwrap(),
+        "ledger",
+        "witness",
+        "answer",
+        state.to_str().unwrap(),
+        "--request",
+        request.to_str().unwrap(),
     ]);
     fs::write(commons.path(&format!("{name}.response")), &said.out).unwrap();
     said
@@ -89,7 +102,9 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &target) } else {
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
             fs::copy(entry.path(), target).unwrap();
         }
     }
@@ -228,7 +243,14 @@ impl Drop for Served {
 fn serve(commons: &Commons, name: &str) -> (Served, String) {
     let state = commons.path(name);
     let mut child = commons
-        .command(&["ledger", "witness", "serve", state.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+        .command(&[
+            "ledger",
+            "witness",
+            "serve",
+            state.to_str().unwrap(),
+            "--listen",
+            "127.0.0.1:0",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -252,7 +274,8 @@ fn witnesses_are_asked_over_http_and_one_that_is_away_is_not_waited_for() {
     commons.ok(&["ledger", "policy", file.to_str().unwrap()]);
     let told = commons.ok(&["--format", "json", "ledger", "ask"]);
     let told: Value = serde_json::from_str(&told.out).unwrap();
-    let cosigned: Vec<_> = told["asked"].as_array().unwrap().iter().map(|a| &a["cosigned"]).collect();
+    let cosigned: Vec<_> =
+        told["asked"].as_array().unwrap().iter().map(|a| &a["cosigned"]).collect();
     assert_eq!(cosigned, [true, true, false], "{told}");
     assert_eq!((shown(&commons), &told["shown"]), (2, &Value::from(2)));
     // A witness that went on without the site knowing of it says where it stands.
@@ -296,7 +319,11 @@ fn of_two_histories_a_witness_cosigns_one_whoever_asks_and_both_are_kept_as_evid
         .map(|n| {
             let request = if n % 2 == 0 { &one } else { &two }.path("request");
             let mut command = one.command(&[
-                "ledger", "witness", "answer", state.to_str().unwrap(), "--request",
+                "ledger",
+                "witness",
+                "answer",
+                state.to_str().unwrap(),
+                "--request",
                 request.to_str().unwrap(),
             ]);
             command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -319,7 +346,13 @@ fn of_two_histories_a_witness_cosigns_one_whoever_asks_and_both_are_kept_as_evid
     let out = one.path("evidence.json");
     let compare = |a: &Path, b: &Path, more: &[&str]| {
         let mut arguments = vec![
-            "ledger", "evidence", a.to_str().unwrap(), b.to_str().unwrap(), "--vkey", &vkey, "--out",
+            "ledger",
+            "evidence",
+            a.to_str().unwrap(),
+            b.to_str().unwrap(),
+            "--vkey",
+            &vkey,
+            "--out",
             out.to_str().unwrap(),
         ];
         arguments.extend(more);
@@ -400,7 +433,11 @@ fn a_witness_that_is_killed_has_never_answered_what_it_forgot() {
         let file = commons.path("request");
         let mut child = commons
             .command(&[
-                "ledger", "witness", "answer", state.to_str().unwrap(), "--request",
+                "ledger",
+                "witness",
+                "answer",
+                state.to_str().unwrap(),
+                "--request",
                 file.to_str().unwrap(),
             ])
             .stdout(Stdio::piped())
@@ -410,7 +447,8 @@ fn a_witness_that_is_killed_has_never_answered_what_it_forgot() {
         std::thread::sleep(Duration::from_millis(n * 2));
         child.kill().unwrap();
         let said = child.wait_with_output().unwrap().stdout;
-        let shown = commons.ok(&["--format", "json", "ledger", "witness", "show", state.to_str().unwrap()]);
+        let shown =
+            commons.ok(&["--format", "json", "ledger", "witness", "show", state.to_str().unwrap()]);
         let shown: Value = serde_json::from_str(&shown.out).unwrap();
         let size = shown["logs"][0]["size"].as_u64().unwrap_or(0);
         assert!(size == old || size == n + 2, "it stands at {size}, which nobody asked for");
@@ -442,6 +480,10 @@ fn a_policy_that_cannot_be_read_is_refused_with_its_line() {
     fs::write(&file, format!("log {}\nquorum none\n", log_vkey(&other))).unwrap();
     let said = commons.run(&["ledger", "policy", path]);
     assert!(said.code == Some(3) && said.err.contains("other logs"), "{}", said.err);
-    assert_eq!(commons.run(&["ledger", "ask"]).code, Some(2), "without a policy nobody can be asked");
+    assert_eq!(
+        commons.run(&["ledger", "ask"]).code,
+        Some(2),
+        "without a policy nobody can be asked"
+    );
     assert_eq!(shown(&commons), 1);
 }

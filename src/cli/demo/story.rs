@@ -12,13 +12,14 @@ use crate::{
     consent::{Action, Event, Terms},
     credential::PassRequest,
     instant::Instant,
+    ledger::policy::Believed,
     linkage::{Counts, Quality},
     party::{ContributorId, InstitutionId, ResearcherId},
     pipeline::{
         audit, book,
         consent::{self, Source},
         ingest::{self, Ingested},
-        linkage, pass, publish,
+        linkage, pass, proof, publish,
         query::{self, Question},
         settle,
         spec::Spec,
@@ -206,7 +207,7 @@ impl Story {
             withdrawal: format!(
                 "1 person; absent from {DATASET}@{}, proof in {}",
                 second.version.version,
-                self.around.join("proofs/absence.json").display()
+                self.around.join("proofs/absence.tlog-proof").display()
             ),
             licences,
             transfer,
@@ -335,15 +336,16 @@ impl Story {
     ) -> Result<u64, Failure> {
         let folder = self.around.join("proofs");
         std::fs::create_dir_all(&folder)?;
-        let known = [Verifier::parse(&site.about().log_vkey).map_err(bug)?];
+        let keys = vec![Verifier::parse(&site.about().log_vkey).map_err(bug)?];
+        let believed = Believed::new(keys, None);
         let before = format!("{DATASET}@1");
         let after = format!("{DATASET}@{}", second.version.version);
         for (name, dataset, absent) in
-            [("presence.json", &before, false), ("absence.json", &after, true)]
+            [("presence.tlog-proof", &before, false), ("absence.tlog-proof", &after, true)]
         {
             let proof = book::prove_record(site, std::slice::from_ref(person), dataset, absent)?;
-            let text = serde_json::to_string_pretty(&proof).map_err(bug)?;
-            book::verify_record_proof(&text, &known)?;
+            let text = proof.text()?;
+            proof::verify(&text, &believed)?;
             write(&folder.join(name), &text)?;
         }
         Ok(2)

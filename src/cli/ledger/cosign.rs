@@ -22,7 +22,7 @@ cosigned, as far as the site knows. A witness that stands elsewhere answers with
 Examples:
   almoner ledger request --witness hospital > request
   almoner ledger request --old 412 --out request")]
-pub struct RequestArgs {
+pub(super) struct RequestArgs {
     /// The witness, as the policy calls it
     #[arg(long, value_name = "NAME")]
     witness: Option<String>,
@@ -41,7 +41,7 @@ A line of an unknown key is ignored. The same answer twice changes nothing.
 
 Examples:
   almoner ledger cosign response-of-hospital response-of-society")]
-pub struct CosignArgs {
+pub(super) struct CosignArgs {
     /// Answers, each a file
     #[arg(required = true, value_name = "RESPONSE")]
     answers: Vec<PathBuf>,
@@ -55,7 +55,7 @@ Exit code 5 while the policy is not met: ask again later.
 Examples:
   almoner ledger ask
   almoner ledger ask --witness hospital --format json")]
-pub struct AskArgs {
+pub(super) struct AskArgs {
     /// Ask this one alone, as the policy calls it
     #[arg(long, value_name = "NAME")]
     witness: Option<String>,
@@ -72,13 +72,13 @@ Examples:
   almoner ledger policy
   almoner ledger policy witnesses.policy
   printf 'quorum none\\n' > open.policy && almoner ledger policy open.policy")]
-pub struct PolicyArgs {
+pub(super) struct PolicyArgs {
     /// The policy to take on
     file: Option<PathBuf>,
 }
 
 /// Runs `ledger request`.
-pub fn request(args: &RequestArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(super) fn request(args: &RequestArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let request = act::request(&context.site()?, args.witness.as_deref(), args.old)?;
     match &args.out {
         None => Ok(write!(context.out, "{request}")?),
@@ -90,7 +90,7 @@ pub fn request(args: &RequestArgs, context: &mut Context<'_>) -> Result<(), Fail
 }
 
 /// Runs `ledger cosign`.
-pub fn cosign(args: &CosignArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(super) fn cosign(args: &CosignArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let read = |file: &PathBuf| {
         let name = file.display().to_string();
         let text = std::fs::read_to_string(file)
@@ -121,7 +121,7 @@ pub fn cosign(args: &CosignArgs, context: &mut Context<'_>) -> Result<(), Failur
 }
 
 /// Runs `ledger ask`.
-pub fn ask(args: &AskArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(super) fn ask(args: &AskArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let answers = act::ask(&context.site()?, args.witness.as_deref())?;
     let mut table = Table::new(["witness", "asked at", "said"]);
     for asked in &answers.asked {
@@ -137,7 +137,7 @@ pub fn ask(args: &AskArgs, context: &mut Context<'_>) -> Result<(), Failure> {
 }
 
 /// Runs `ledger policy`.
-pub fn policy(args: &PolicyArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(super) fn policy(args: &PolicyArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = context.site()?;
     let stands = match args.file.as_deref() {
         None => policy::show(&site)?,
@@ -145,7 +145,10 @@ pub fn policy(args: &PolicyArgs, context: &mut Context<'_>) -> Result<(), Failur
     };
     let Some(stands) = stands else {
         Table::new(["policy"]).write(context.global.format, &stands, context.out)?;
-        return Ok(writeln!(context.err, "this site has no policy: what it signs is shown at once")?);
+        return Ok(writeln!(
+            context.err,
+            "this site has no policy: what it signs is shown at once"
+        )?);
     };
     let mut table = Table::new(["policy", "SHA3-256", "entry"]);
     let Stands { number, digest, entry, .. } = &stands;
@@ -178,7 +181,9 @@ impl From<act::Error> for Failure {
             E::Store(error) => error.into(),
             E::Reader(error) => error.into(),
             E::Witness(error) => error.into(),
-            E::NoPolicy => Self::new(Kind::Usage, error).hint("`almoner ledger policy FILE` sets one"),
+            E::NoPolicy => {
+                Self::new(Kind::Usage, error).hint("`almoner ledger policy FILE` sets one")
+            }
             E::NoWitness(_) => {
                 Self::new(Kind::Usage, error).hint("`almoner ledger policy` shows its witnesses")
             }
@@ -197,9 +202,8 @@ impl From<policy::Error> for Failure {
             E::Site(error) => error.into(),
             E::Reader(error) => error.into(),
             E::Entry(_) => Self::new(Kind::Integrity, error),
-            E::Policy(_) | E::Encoding => {
-                Self::new(Kind::Invalid, error).hint("`almoner ledger policy --help` says what it holds")
-            }
+            E::Policy(_) | E::Encoding => Self::new(Kind::Invalid, error)
+                .hint("`almoner ledger policy --help` says what it holds"),
             E::OtherLog(_) => Self::new(Kind::Invalid, error)
                 .hint("add the line `log VKEY` with that key, or leave out all logs"),
         }

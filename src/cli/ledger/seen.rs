@@ -30,7 +30,7 @@ saw: the next time the log must prove that it continues that.
 Examples:
   almoner ledger checkpoint
   almoner ledger checkpoint --ledger https-mirror/ledger --policy witnesses.policy --remember seen")]
-pub struct CheckpointArgs {
+pub(super) struct CheckpointArgs {
     /// The newest that is signed, cosigned or not
     #[arg(long, conflicts_with_all = ["ledger", "remember"])]
     signed: bool,
@@ -54,7 +54,7 @@ is not to be believed. Exit code 8: nothing at hand decides.
 Examples:
   almoner ledger evidence seen new.checkpoint --vkey VKEY
   almoner ledger evidence a b --policy witnesses.policy --ledger mirror/ledger --out evidence.json")]
-pub struct EvidenceArgs {
+pub(super) struct EvidenceArgs {
     /// A checkpoint
     a: PathBuf,
     /// Another
@@ -70,7 +70,7 @@ pub struct EvidenceArgs {
 }
 
 /// Runs `ledger checkpoint`.
-pub fn checkpoint(args: &CheckpointArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(super) fn checkpoint(args: &CheckpointArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let reader = match &args.ledger {
         Some(ledger) => act::shown(&Store::open(ledger)?, &args.believe.required()?)?,
         None if args.signed => {
@@ -86,7 +86,7 @@ pub fn checkpoint(args: &CheckpointArgs, context: &mut Context<'_>) -> Result<()
 }
 
 /// Has a memory see what a log shows.
-pub fn remember(
+pub(crate) fn remember(
     file: Option<&Path>,
     reader: &Reader,
     context: &mut Context<'_>,
@@ -107,7 +107,7 @@ fn files(context: &Context<'_>) -> Result<Files, Failure> {
 }
 
 /// Runs `ledger evidence`.
-pub fn evidence(args: &EvidenceArgs, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(super) fn evidence(args: &EvidenceArgs, context: &mut Context<'_>) -> Result<(), Failure> {
     let read = |file: &Path| {
         let name = file.display().to_string();
         let text = std::fs::read_to_string(file)

@@ -36,7 +36,7 @@ Examples:
   almoner ledger witness answer w < request > response
   almoner ledger witness serve w --listen 127.0.0.1:8470
   almoner ledger witness show w")]
-pub struct Args {
+pub(super) struct Args {
     #[command(subcommand)]
     act: Act,
 }
@@ -90,7 +90,7 @@ enum Act {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     match &args.act {
         Act::Init { state, name, log, key } => {
             let logs = log.iter().map(|vkey| Verifier::parse(vkey));
@@ -129,18 +129,16 @@ fn answer(
     key: Option<&Path>,
     context: &mut Context<'_>,
 ) -> Result<(), Failure> {
-    let body = match request {
-        Some(file) => std::fs::read(file)
-            .map_err(|e| Failure::new(Kind::Usage, format!("{}: {e}", file.display())))?,
-        None => {
-            let mut body = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut body)?;
-            body
-        }
-    };
+    let mut body = Vec::new();
+    if let Some(file) = request {
+        body = std::fs::read(file)
+            .map_err(|e| Failure::new(Kind::Usage, format!("{}: {e}", file.display())))?;
+    } else {
+        std::io::stdin().lock().read_to_end(&mut body)?;
+    }
     let answer = State::open(state, key)?.answer(&body, unix(context)?)?;
     write!(context.out, "{}", answer.body())?;
-    let kind = match answer {
+    let kind = match &answer {
         Answer::Cosigned(_) => return Ok(()),
         Answer::Malformed(_) => Kind::Invalid,
         Answer::Unsigned | Answer::Unknown => Kind::Refused,
@@ -164,8 +162,9 @@ fn serve(
     context.out.flush()?;
     let global = context.global.clone();
     // The clock was read once above; that it can be read again is the machine's affair.
-    let clock = move || instant(&global).map_or(0, |now| u64::try_from(now.unix()).unwrap_or(0));
-    Ok(http::serve(state, listener, Arc::new(clock))?)
+    let clock: Arc<http::Clock> =
+        Arc::new(move || instant(&global).map_or(0, |now| u64::try_from(now.unix()).unwrap_or(0)));
+    Ok(http::serve(state, listener, &clock)?)
 }
 
 fn unix(context: &Context<'_>) -> Result<u64, Failure> {

@@ -105,9 +105,6 @@ pub enum Error {
     /// No policy was named.
     #[error("pipeline `{0}` names no policy")]
     NoPolicy(String),
-    /// The person has no line in the policy.
-    #[error("policy `{0}` has no line of this person")]
-    NoLine(PoolId),
     /// What a line should be proved by does not bear it out.
     #[error("a line of policy `{0}` is not borne out by what was recorded")]
     Proof(PoolId),

@@ -3,30 +3,27 @@
 //! Comes in: a policy, a person. Goes out: standings whose small counts are hidden; lines in words;
 //! proofs that were checked before they are handed over. Never: a proof that the book does not bear out.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Error, one};
 use crate::{
-    cover::{self, CoverLine, Covers, Enrolment, Outcome, Policy},
-    digest::{Sha3Digest, Sha256},
+    cover::{self, Covers, Enrolment, Outcome, Policy},
     instant::{Date, Instant},
-    ledger::{Entry, EntryId, Kind, LogProof},
+    ledger::ProofFile,
     money::Amount,
+    party::ContributorId,
     pipeline::{
-        book, linkage,
+        book::Prover,
+        linkage,
         settle::{LineKeys, people},
     },
     reward::{
         PoolId,
-        proof::{LineProof, LineTree, leaf_hash},
+        proof::{LineTree, leaf_hash},
     },
-    signed_note::Verifier,
     site::Site,
 };
-
-/// What a proof of a line calls itself.
-const PROOF_FORMAT: &str = "almoner/cover-proof/v1";
 
 /// How a policy stands; counts of people and events below ten are hidden.
 #[derive(Debug, Clone, Serialize)]
@@ -172,106 +169,29 @@ fn words(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The proof that a line stands in an evaluation, and the evaluation in the book. It needs no site.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CoverProof {
-    /// What this is.
-    pub format: String,
-    /// The ledger's origin.
-    pub origin: String,
-    /// The policy.
-    pub policy: PoolId,
-    /// The digest of the row that showed the event.
-    pub evidence: Sha3Digest,
-    /// The line, and its place under the root that the entry names.
-    pub proof: LineProof,
-    /// The id of the entry.
-    pub entry_id: EntryId,
-    /// The entry, as it stands in the book.
-    pub entry: String,
-    /// The proof that the entry is in the log, as a C2SP tlog-proof.
-    pub log_proof: String,
-}
-
-/// Proves every line of a person.
-pub fn prove(site: &Site, policy: &PoolId, person: &str) -> Result<Vec<CoverProof>, Error> {
+/// Proves every line of a person, by all their ids.
+pub fn prove(site: &Site, policy: &PoolId, ids: &[ContributorId]) -> Result<Vec<ProofFile>, Error> {
     let vault = site.vault();
-    let ids = linkage::ids(site, person)?;
     let covers = Covers::load(&vault)?;
     let cover = one(&covers, policy)?;
-    let keys = LineKeys::load(site)?;
+    let (keys, prover) = (LineKeys::load(site)?, Prover::open(site)?);
+    let broken = || Error::Proof(policy.clone());
     let mut proofs = Vec::new();
     for evaluated in &cover.evaluated {
-        let own: Vec<CoverLine> = cover::lines(&vault, &evaluated.act)?
-            .into_iter()
-            .filter(|line| ids.contains(&line.contributor))
-            .collect();
+        let mut own = cover::lines(&vault, &evaluated.act)?;
+        own.retain(|line| ids.contains(&line.contributor));
         if own.is_empty() {
             continue;
         }
-        let broken = || Error::Proof(policy.clone());
         let bytes = vault.get(&evaluated.act.leaves.path)?;
         let tree = LineTree::read(&bytes).filter(|tree| tree.root() == evaluated.act.root);
         let tree = tree.ok_or_else(broken)?;
-        let entry_id = leaf_hash(evaluated.entry.as_bytes());
-        let log_proof = book::prove_entry(site, &entry_id.to_string())?.to_string();
+        let place = prover.find(&leaf_hash(evaluated.entry.as_bytes()))?;
         for line in own {
             let key = keys.of(&line.contributor);
             let proof = cover::proof::prove(&tree, policy, &line, &key)?.ok_or_else(broken)?;
-            let stands = cover::proof::opened(policy, &proof, &evaluated.act.root);
-            if stands.as_ref() != Some(&line) {
-                return Err(broken());
-            }
-            proofs.push(CoverProof {
-                format: PROOF_FORMAT.to_owned(),
-                origin: site.about().origin.clone(),
-                policy: policy.clone(),
-                evidence: line.evidence,
-                proof,
-                entry_id,
-                entry: evaluated.entry.clone(),
-                log_proof: log_proof.clone(),
-            });
+            proofs.push(place.prove(proof.claim().ok_or_else(broken)?)?);
         }
     }
-    if proofs.is_empty() { Err(Error::NoLine(policy.clone())) } else { Ok(proofs) }
-}
-
-/// What a proof shows.
-#[derive(Debug, Clone, Serialize)]
-pub struct CoverShown {
-    /// The policy.
-    pub policy: PoolId,
-    /// The line.
-    pub line: CoverLine,
-    /// The signed log's size.
-    pub log_size: u64,
-}
-
-/// Checks a file of proofs with nothing but the log's public key.
-pub fn verify(text: &str, known: &[Verifier]) -> Result<Vec<CoverShown>, book::Error> {
-    let proofs: Vec<CoverProof> =
-        serde_json::from_str(text).map_err(|error| book::Error::Form(error.to_string()))?;
-    proofs.into_iter().map(|proof| check(&proof, known)).collect()
-}
-
-fn check(proof: &CoverProof, known: &[Verifier]) -> Result<CoverShown, book::Error> {
-    if proof.format != PROOF_FORMAT {
-        return Err(book::Error::Form("it is of another format".to_owned()));
-    }
-    let refused = |why: &str| book::Error::Refused(why.to_owned());
-    let entry = Entry::parse(proof.entry.as_bytes())?;
-    let opened = LogProof::parse(&proof.log_proof)?.verify(&entry.id(), &proof.origin, known)?;
-    let said = |name: &str| entry.body().get(name).and_then(Value::as_str);
-    if entry.kind() != Some(Kind::CoverEvaluated) || said("policy") != Some(proof.policy.as_str()) {
-        return Err(refused("the entry is of another policy"));
-    }
-    let root = said("root").and_then(|root| Sha256::parse(root).ok());
-    let root = root.ok_or_else(|| refused("the entry names no root"))?;
-    let line = cover::proof::opened(&proof.policy, &proof.proof, &root)
-        .filter(|line| line.evidence == proof.evidence)
-        .ok_or_else(|| refused("the line does not stand under the root of the entry"))?;
-    let policy = proof.policy.clone();
-    Ok(CoverShown { policy, line, log_size: opened.checkpoint.size })
+    Ok(proofs)
 }

@@ -29,6 +29,7 @@ fn unaudited() -> AuditPage {
         findings: Vec::new(),
         checkpoint: None,
         commands: Vec::new(),
+        proofs: None,
     }
 }
 

@@ -11,12 +11,19 @@ use crate::{
     bank::{Payouts, State},
     cover::{self, Cover, CoverLine, Covers, Evaluated},
     digest::{hex, hmac_sha3_parts},
+    ledger::EntryId,
     money::{self, Amount},
     party::ContributorId,
     payee::PayeeId,
-    pipeline::settle::LineKeys,
+    pipeline::{
+        book::{self, Booked},
+        settle::LineKeys,
+    },
     report::{CoverPage, CoverPageLine, PaymentState},
-    reward::{Dated, proof::leaf_hash},
+    reward::{
+        Dated,
+        proof::{LineTree, leaf_hash},
+    },
     site::Site,
 };
 
@@ -31,12 +38,12 @@ pub fn covers(site: &Site, selection: &Selection) -> Result<Vec<CoverPage>, Erro
         return Ok(Vec::new());
     }
     let (payouts, keys) = (Payouts::load(&site.vault())?, LineKeys::load(site)?);
-    let roots = super::known::roots(site)?;
+    let booked = book::with_lines(site)?;
     let mut pages = Vec::new();
     for cover in wanted {
         let mut people: BTreeMap<ContributorId, CoverPage> = BTreeMap::new();
         for evaluated in &cover.evaluated {
-            let lines = recorded(site, &roots, evaluated)?;
+            let (place, tree, lines) = recorded(site, &booked, evaluated)?;
             let of_period = selection.period.as_ref().is_none_or(|p| p.contains(evaluated.time));
             for line in lines {
                 let whose = &selection.contributors;
@@ -51,6 +58,13 @@ pub fn covers(site: &Site, selection: &Selection) -> Result<Vec<CoverPage>, Erro
                     }
                 };
                 add(page, &payouts, evaluated, &line, of_period)?;
+                if of_period {
+                    let (policy, key) = (&evaluated.act.policy, keys.of(&line.contributor));
+                    let proof = cover::proof::prove(&tree, policy, &line, &key)?;
+                    let claim = proof.and_then(|proof| proof.claim());
+                    let claim = claim.ok_or_else(|| unbooked(evaluated))?;
+                    place.prove_on(page.proofs.get_or_insert_default(), claim)?;
+                }
             }
         }
         pages.extend(people.into_values().filter(|page| !page.lines.is_empty()));
@@ -58,18 +72,23 @@ pub fn covers(site: &Site, selection: &Selection) -> Result<Vec<CoverPage>, Erro
     Ok(pages)
 }
 
-/// Reads the lines of an evaluation, once its entry in the book has their root.
-fn recorded(
+/// Reads the lines of an evaluation and their tree, once its entry in the book has their root.
+fn recorded<'a>(
     site: &Site,
-    roots: &BTreeMap<String, String>,
+    booked: &'a BTreeMap<EntryId, Booked>,
     evaluated: &Dated<Evaluated>,
-) -> Result<Vec<CoverLine>, Error> {
+) -> Result<(&'a Booked, LineTree, Vec<CoverLine>), Error> {
     let act = &evaluated.act;
-    let entry = leaf_hash(evaluated.entry.as_bytes());
-    if roots.get(&entry.to_string()) != Some(&act.root.to_string()) {
-        return Err(Error::Unbooked { policy: act.policy.to_string(), commit: evaluated.commit });
-    }
-    Ok(cover::lines(&site.vault(), act)?)
+    let place = booked.get(&leaf_hash(evaluated.entry.as_bytes()));
+    let place = place.filter(|place| place.root() == Some(act.root));
+    let place = place.ok_or_else(|| unbooked(evaluated))?;
+    let tree = LineTree::read(&site.vault().get(&act.leaves.path)?);
+    let tree = tree.filter(|tree| tree.root() == act.root).ok_or_else(|| unbooked(evaluated))?;
+    Ok((place, tree, cover::lines(&site.vault(), act)?))
+}
+
+fn unbooked(evaluated: &Dated<Evaluated>) -> Error {
+    Error::Unbooked { policy: evaluated.act.policy.to_string(), commit: evaluated.commit }
 }
 
 /// Makes a person's page without lines.
@@ -96,6 +115,7 @@ fn empty(cover: &Cover, contributor: &ContributorId, key: &[u8; 32]) -> CoverPag
         lines: Vec::new(),
         prove: format!("almoner cover prove {name} {who}"),
         withdraw: format!("almoner consent withdraw {who}"),
+        proofs: None,
     }
 }
 

@@ -12,14 +12,11 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::Error;
 use crate::{
     consent::Register,
-    digest::hex,
     lake::{Lake, Version},
-    pipeline::book,
-    report::{RunReport, StatementPage, StatementRejected, StatementRelease},
-    reward::{
-        proof::included,
-        statement::{PEOPLE_MIN, Statement},
-    },
+    ledger::EntryId,
+    pipeline::book::{self, Booked},
+    report::{PageProofs, RunReport, StatementPage, StatementRejected, StatementRelease},
+    reward::statement::{PEOPLE_MIN, Statement},
     site::Site,
 };
 
@@ -28,7 +25,7 @@ pub(super) struct Known {
     register: Register,
     releases: BTreeMap<String, Vec<StatementRelease>>,
     rejected: BTreeMap<(String, u64), Vec<StatementRejected>>,
-    roots: BTreeMap<String, String>,
+    booked: BTreeMap<EntryId, Booked>,
 }
 
 impl Known {
@@ -42,12 +39,12 @@ impl Known {
             rejected.insert((version.dataset, version.version), lines);
         }
         let register = Register::load(&site.vault())?;
-        Ok(Self { register, releases, rejected, roots: roots(site)? })
+        Ok(Self { register, releases, rejected, booked: book::with_lines(site)? })
     }
 
     /// Makes the page of a statement, once its proof holds against the book.
     pub(super) fn page(&self, statement: Statement) -> Result<StatementPage, Error> {
-        check(&statement, &self.roots)?;
+        let proofs = prove(&statement, &self.booked)?;
         let releases =
             self.releases.get(statement.contributor.as_str()).cloned().unwrap_or_default();
         let events = self.register.events(&statement.contributor).unwrap_or_default();
@@ -58,41 +55,27 @@ impl Known {
             .iter()
             .filter_map(|line| self.rejected.get(&(line.dataset.clone(), line.version)));
         let rejected = rejected.flatten().cloned().collect();
-        Ok(StatementPage::of(statement, releases, rejected, &decisions))
+        let page = StatementPage::of(statement, releases, rejected, &decisions);
+        Ok(StatementPage { proofs: Some(proofs), ..page })
     }
 }
 
-/// Returns the line root of each settlement and evaluation, by the id of its entry in the book.
-pub(super) fn roots(site: &Site) -> Result<BTreeMap<String, String>, Error> {
-    let mut roots = BTreeMap::new();
-    for line in book::show(site, 0)? {
-        if let Some(root) = line.body.get("root").and_then(serde_json::Value::as_str) {
-            roots.insert(line.id.to_string(), root.to_owned());
-        }
-    }
-    Ok(roots)
-}
-
-fn check(statement: &Statement, roots: &BTreeMap<String, String>) -> Result<(), Error> {
-    let proof = &statement.proof;
-    let leaf: Vec<u8> = proof
-        .leaf
-        .as_bytes()
-        .chunks(2)
-        .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    let recorded = roots.get(&statement.entry.to_string());
-    let holds = recorded == Some(&proof.root.to_string())
-        && hex(&leaf) == proof.leaf
-        && included(&leaf, proof.leaf_index, proof.leaf_count, &proof.path, &proof.root);
-    if holds {
-        return Ok(());
-    }
-    Err(Error::Proof {
+/// Proves a statement's line against the book.
+fn prove(statement: &Statement, booked: &BTreeMap<EntryId, Booked>) -> Result<PageProofs, Error> {
+    let broken = || Error::Proof {
         pool: statement.pool.to_string(),
         period: statement.period.to_string(),
-        line: proof.leaf_index,
-    })
+        line: statement.proof.leaf_index,
+    };
+    let place = booked.get(&statement.entry).ok_or_else(broken)?;
+    if place.root() != Some(statement.proof.root) {
+        return Err(broken());
+    }
+    let mut proofs = PageProofs::default();
+    place
+        .prove_on(&mut proofs, statement.proof.claim().ok_or_else(broken)?)
+        .map_err(|_| broken())?;
+    Ok(proofs)
 }
 
 /// Returns the rows that the run of a version did not take in, by rule.

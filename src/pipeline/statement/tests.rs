@@ -11,7 +11,7 @@ use crate::{
     digest::{Sha3Digest, Sha256},
     instant::Instant,
     lake::{Counts, PrivateObject, RecordTree, Version},
-    ledger::{Kind, Schema},
+    ledger::{Kind, Schema, policy::Believed},
     party::{InstitutionId, ResearcherId},
     pipeline::{
         Silent,
@@ -19,6 +19,7 @@ use crate::{
             subject,
             tests::{gift, site, terms},
         },
+        proof,
         settle::settle,
     },
     purpose::Purpose,
@@ -184,6 +185,25 @@ fn of(person: usize, period: &str) -> Selection {
         pool: None,
         period: Some(Period::parse(period).unwrap()),
     }
+}
+
+#[test]
+fn a_page_brings_a_proof_that_holds_and_stays_the_same_while_the_book_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = commons(&folder, 12);
+    let pages = find(&site, &Selection::default()).unwrap();
+    assert_eq!(pages.len(), 24, "twelve people in two quarters");
+    let believed = Believed::new(vec![site.log_verifier().clone()], None);
+    for page in &pages {
+        let proofs = page.proofs.as_ref().unwrap();
+        assert_eq!(proofs.vkeys, [site.log_verifier().vkey()]);
+        let shown = proof::verify(&proofs.files.concat(), &believed).unwrap();
+        let paid = shown[0].line.as_ref().unwrap()["paid_minor"].as_str().unwrap().to_owned();
+        assert_eq!(paid, page.statement.paid.minor().to_string(), "the page says another amount");
+        assert_eq!(shown[0].entry, page.statement.entry);
+    }
+    let _ = fund::fund(&site, gift(100, "wire-3")).unwrap();
+    assert!(find(&site, &Selection::default()).unwrap() == pages, "its bytes have changed");
 }
 
 #[test]

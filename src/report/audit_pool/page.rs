@@ -18,7 +18,7 @@ pub fn sponsor_page(audit: &SponsorAudit, beside: &[(&str, &str)]) -> String {
         SponsorReader::Sponsor => Reader::Sponsor,
         SponsorReader::Public => Reader::Public,
     };
-    document(audit).html(reader, audit.time, beside)
+    document(audit).html(reader, audit.time, beside, None)
 }
 
 /// Lays a sponsor's audit out.

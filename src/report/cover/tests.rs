@@ -56,6 +56,7 @@ fn sample() -> CoverPage {
         ],
         prove: "almoner cover prove mothers-2026 M0000000420".into(),
         withdraw: "almoner consent withdraw M0000000420".into(),
+        proofs: None,
     }
 }
 

@@ -366,3 +366,33 @@ risk-rests-lead = Wer dieselben Daten, Einstellungen und dasselbe Programm hat, 
 risk-digests = Prüfsummen
 risk-generalised = Wie Werte verallgemeinert wurden
 risk-run-key = Alles, wovon der Lauf abhängt
+
+selfcheck-heading = Auf dieser Seite geprüft
+selfcheck-file = { $count ->
+    [one] Diese Seite bringt den Beweis mit, auf dem sie beruht: eine Datei, die weder Standort noch Netz braucht. Speichern Sie sie und prüfen Sie sie mit dem öffentlichen Schlüssel des Buchs, den Sie von jemandem haben, dem Sie trauen:
+   *[other] Diese Seite bringt die { $count-text } Beweise mit, auf denen sie beruht: Dateien, die weder Standort noch Netz brauchen. Speichern Sie sie und prüfen Sie sie mit dem öffentlichen Schlüssel des Buchs, den Sie von jemandem haben, dem Sie trauen:
+    }
+selfcheck-files = { $count ->
+    [one] Die Beweisdatei
+   *[other] Die { $count-text } Beweisdateien
+    }
+selfcheck-good = Ihr Browser hat diese Seite geprüft: Alles Folgende stimmt.
+selfcheck-bad = Auf dieser Seite stimmt etwas nicht. Verlassen Sie sich nicht auf sie: Heben Sie sie auf und verlangen Sie eine neue.
+selfcheck-cannot = Ihr Browser kann diese Seite nicht prüfen: Er kennt Ed25519 hier nicht. Der Befehl oben prüft den Beweis trotzdem.
+selfcheck-form = Der Beweis ist lesbar und hat eine Form, die diese Seite kennt.
+selfcheck-log = Der Fingerabdruck des Eintrags, hier berechnet, führt zur Wurzel des unterschriebenen Stands des Buchs.
+selfcheck-signed = Der unten genannte Schlüssel des Buchs hat diesen Stand unterschrieben.
+selfcheck-line = Die Zeile im Beweis ist die, aus der ihr Blatt gemacht wurde.
+selfcheck-leaf = Das Blatt steht in dem Baum, dessen Wurzel der Eintrag nennt.
+selfcheck-shown-paid = Der Betrag oben auf dieser Seite ist der, den die Zeile als ausgezahlt nennt.
+selfcheck-shown-head = Die Wurzel, die diese Seite nennt, ist die, die das Buch unterschrieben hat.
+selfcheck-key = Der Schlüssel, den Sie eingegeben haben, ist der, mit dem diese Seite geprüft wurde.
+selfcheck-lines = Was der Beweis über die Auszahlung sagt, Wort für Wort (Beträge namens micro sind Millionstel der kleinsten Einheit)
+selfcheck-vkey = Geprüft mit diesem Schlüssel des Buchs:
+selfcheck-paste = Der Schlüssel des Buchs, von jemandem, dem Sie trauen:
+selfcheck-not = Was diese Prüfung nicht zeigt:
+selfcheck-not-key = dass der Schlüssel der des Buchs ist: Diese Seite hat ihn mitgebracht. Geben Sie den ein, den Sie von anderswo haben.
+selfcheck-not-rest = dass die übrigen Zahlen dieser Seite stimmen oder der Betrag richtig berechnet ist: Die Befehle oben und ein Prüfer rechnen sie nach.
+selfcheck-not-audit = dass die Befunde dieser Prüfung stimmen: Die Befehle oben ermitteln sie noch einmal.
+selfcheck-not-fork = dass andere dasselbe Buch sehen: Vergleichen Sie den unterschriebenen Stand mit deren, oder verlangen Sie Mitunterschriften von Zeugen.
+selfcheck-not-page = dass diese Seite ehrlich ist: Wer eine Seite ändern kann, kann auch ändern, was sie über sich sagt. Der Befehl oben traut der Seite nicht.

@@ -366,3 +366,33 @@ risk-rests-lead = Whoever has the same data, configuration and program gets the 
 risk-digests = Digests
 risk-generalised = How values were generalised
 risk-run-key = Everything the run depends on
+
+selfcheck-heading = Checked on this page
+selfcheck-file = { $count ->
+    [one] This page brings the proof that it rests on, as a file that needs no site and no network. Save it and check it with the log’s public key, taken from someone you trust:
+   *[other] This page brings the { $count-text } proofs that it rests on, as files that need no site and no network. Save them and check them with the log’s public key, taken from someone you trust:
+    }
+selfcheck-files = { $count ->
+    [one] The proof file
+   *[other] The { $count-text } proof files
+    }
+selfcheck-good = Your browser has checked this page: everything below holds.
+selfcheck-bad = Something on this page does not hold. Do not rely on it: keep it, and ask for another.
+selfcheck-cannot = Your browser cannot check this page: it does not know Ed25519 here. The command above checks the proof all the same.
+selfcheck-form = The proof can be read, and is of a form that this page knows.
+selfcheck-log = The fingerprint of the entry, worked out here, leads to the root of the log’s signed state.
+selfcheck-signed = The log’s key below signed that state.
+selfcheck-line = The line in the proof is the one that its leaf was made of.
+selfcheck-leaf = The leaf stands in the tree whose root the entry names.
+selfcheck-shown-paid = The amount at the top of this page is what the line says was paid.
+selfcheck-shown-head = The root that this page names is the one that the log signed.
+selfcheck-key = The key that you put in is the one that this page was checked with.
+selfcheck-lines = What the proof says was paid, word for word (amounts called micro are millionths of the smallest unit)
+selfcheck-vkey = Checked with this key of the log:
+selfcheck-paste = The log’s key, from someone you trust:
+selfcheck-not = What this check does not show:
+selfcheck-not-key = that the key is the log’s: this page brought it. Put in the key that you have from elsewhere.
+selfcheck-not-rest = that the other figures of this page are right, or the amount well reckoned: the commands above and an auditor work them out again.
+selfcheck-not-audit = that the findings of this audit are right: the commands above work them out again.
+selfcheck-not-fork = that others are shown the same book: compare the signed state with theirs, or ask for witnesses’ cosignatures.
+selfcheck-not-page = that this page is honest: who can change a page can change what it says of itself. The command above does not trust the page.

@@ -196,6 +196,7 @@ pub(in crate::report) fn sample() -> StatementPage {
         rejected: vec![rejected("type", Some(402)), rejected("columns", None)],
         consents: vec![decided("withdraw"), decided("grant")],
         withdraw: "almoner consent withdraw M0000000420".into(),
+        proofs: None,
     }
 }
 

@@ -15,12 +15,13 @@ use serde_json::json;
 
 use super::{Given, ItemId};
 use crate::{
-    digest::{CanonicalError, Sha3Digest, Sha256, canonical, hex, hmac_sha3_parts},
+    digest::{CanonicalError, Sha256, canonical},
+    ledger::line::GIVING,
     party::ContributorId,
     reward::{
         LineError, Period, PoolId,
         line::{Ints, Texts, read_table, write_table},
-        proof::{Leaf, LineTree},
+        proof::{LineProof, LineTree, Opened},
     },
 };
 
@@ -74,26 +75,13 @@ pub fn read_given(bytes: &Bytes) -> Result<Vec<GivenLine>, LineError> {
         .collect()
 }
 
-/// One line, opened for its owner: all that is needed to check it against the root in the book.
+/// One line, opened for its owner, and the entry that has its root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivingProof {
-    /// The canonical JSON of the line.
-    pub line: String,
-    /// The token that finds the leaf, hex.
-    pub token: String,
-    /// The salt of the commitment, hex: the leaf's second half is `HMAC-SHA3-256(salt,
-    /// lp("rdm/giving/v1") lp(pool) lp(item) lp(period) lp(SHA3-256(line)))`.
-    pub salt: String,
-    /// The leaf, hex.
-    pub leaf: String,
-    /// Its index.
-    pub leaf_index: u64,
-    /// The number of leaves.
-    pub leaf_count: u64,
-    /// The RFC 6962 inclusion path.
-    pub path: Vec<Sha256>,
-    /// The root, as the ledger entry has it.
-    pub root: Sha256,
+    /// The line under the root: its leaf's second half is `HMAC-SHA3-256(salt, lp("rdm/giving/v1")
+    /// lp(pool) lp(item) lp(period) lp(SHA3-256(line)))`.
+    #[serde(flatten)]
+    pub line: LineProof,
     /// The ledger entry of the giving.
     pub entry: Sha256,
 }
@@ -118,7 +106,7 @@ impl GivingTree {
     ) -> Result<Self, CanonicalError> {
         let leaves = lines
             .iter()
-            .map(|line| Ok(open(pool, item, period, line, &key(&line.contributor))?.leaf))
+            .map(|line| Ok(open(pool, item, period, line, &key(&line.contributor))?.leaf()))
             .collect::<Result<Vec<_>, CanonicalError>>()?;
         let (pool, item, period) = (pool.clone(), item.clone(), period.clone());
         Ok(Self { pool, item, period, tree: LineTree::of_leaves(leaves) })
@@ -149,25 +137,8 @@ impl GivingTree {
         entry: Sha256,
     ) -> Result<Option<GivingProof>, CanonicalError> {
         let opened = open(&self.pool, &self.item, &self.period, line, key)?;
-        Ok(self.tree.find(&opened.leaf).map(|found| GivingProof {
-            line: opened.text,
-            token: hex(&opened.token),
-            salt: hex(&opened.salt),
-            leaf: hex(&opened.leaf),
-            leaf_index: found.index,
-            leaf_count: found.count,
-            path: found.path,
-            root: self.root(),
-            entry,
-        }))
+        Ok(self.tree.proof(opened).map(|line| GivingProof { line, entry }))
     }
-}
-
-struct Opened {
-    text: String,
-    token: [u8; 32],
-    salt: [u8; 32],
-    leaf: Leaf,
 }
 
 fn open(
@@ -186,17 +157,7 @@ fn open(
         "held": line.held.to_string(),
         "units": line.units.to_string(),
     }))?;
-    let of = [pool.as_str().as_bytes(), item.as_str().as_bytes(), period.as_str().as_bytes()];
-    let [pool, item, period] = of;
-    let token = hmac_sha3_parts(key, &[b"rdm/giving-token/v1", pool, item, period]);
-    let salt = hmac_sha3_parts(key, &[b"rdm/giving-salt/v1", pool, item, period]);
-    let digest = Sha3Digest::of(&text);
-    let label = b"rdm/giving/v1".as_slice();
-    let commit = hmac_sha3_parts(&salt, &[label, pool, item, period, digest.as_bytes()]);
-    let mut leaf = [0; 64];
-    let (left, right) = leaf.split_at_mut(32);
-    left.copy_from_slice(&token);
-    right.copy_from_slice(&commit);
-    let text = String::from_utf8_lossy(&text).into_owned();
-    Ok(Opened { text, token, salt, leaf })
+    let labels = ["rdm/giving-token/v1", "rdm/giving-salt/v1", GIVING];
+    let place = [pool.as_str().as_bytes(), item.as_str().as_bytes(), period.as_str().as_bytes()];
+    Ok(Opened::new(&text, key, labels, &place))
 }

@@ -148,9 +148,10 @@ fn lines_read_back_as_written_and_every_one_is_proved() {
     for line in &lines {
         let key = key(&line.contributor);
         let proof = again.prove(line, &key, Sha256::of(b"entry")).unwrap().unwrap();
-        let leaf = tree.bytes().chunks(64).find(|leaf| hex(leaf) == proof.leaf).unwrap().to_vec();
-        let (index, count) = (proof.leaf_index, proof.leaf_count);
-        assert!(included(&leaf, index, count, &proof.path, &tree.root()), "a true line fails");
+        let leaf =
+            tree.bytes().chunks(64).find(|leaf| hex(leaf) == proof.line.leaf).unwrap().to_vec();
+        let (index, count) = (proof.line.leaf_index, proof.line.leaf_count);
+        assert!(included(&leaf, index, count, &proof.line.path, &tree.root()), "a true line fails");
         let more = GivenLine { units: line.units + 1, ..line.clone() };
         let none = again.prove(&more, &key, Sha256::of(b"entry")).unwrap();
         assert!(none.is_none(), "a unit more would be provable");

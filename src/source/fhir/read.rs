@@ -45,7 +45,7 @@ pub fn read(
 }
 
 /// Reads one part of a file through a view into batches of text.
-pub(in crate::source) fn read_text(
+pub(in super::super) fn read_text(
     file: &Path,
     name: &Arc<str>,
     format: Format,

@@ -70,7 +70,8 @@ fn every_refusal_is_the_protocols_and_leaves_the_state_as_it_was() {
     let foreign = Checkpoint { origin: stranger.verifier().name().into(), ..checkpoint(&fork) };
     let foreign = Request { old: 0, proof: vec![], checkpoint: foreign.sign(&stranger).unwrap() };
     let garbled = log().sign_note(&format!("{ORIGIN}\nnine\nAAAA\n")).unwrap();
-    let bad_line = honest(5, 9).replace("\u{2014} commons.example/ledger ", "\u{2014} commons.example/ledger A");
+    let bad_line = honest(5, 9)
+        .replace("\u{2014} commons.example/ledger ", "\u{2014} commons.example/ledger A");
     let empty = format!("{ORIGIN}\n0\n{}\n", checkpoint(&fork).text().lines().nth(2).unwrap());
     let empty = log().sign_note(&empty).unwrap();
     let mut short = Request::parse(honest(5, 9).as_bytes()).unwrap();
@@ -109,9 +110,8 @@ fn every_refusal_is_the_protocols_and_leaves_the_state_as_it_was() {
         assert_eq!(after, before, "{what} changed what the witness knows");
     }
     let kept = std::fs::read_dir(folder.path()).unwrap();
-    let forks = kept.filter(|f| {
-        f.as_ref().unwrap().file_name().to_string_lossy().starts_with("fork-5-")
-    });
+    let forks =
+        kept.filter(|f| f.as_ref().unwrap().file_name().to_string_lossy().starts_with("fork-5-"));
     assert_eq!(forks.count(), 1, "the proof of a fork was thrown away");
     assert_eq!(witness.answer(honest(5, 9).as_bytes(), 3).unwrap().status(), 200);
 }
