@@ -158,11 +158,22 @@ impl Site {
         if store.is_foreign() {
             store.probe(PROBE, &|| ())?;
         }
-        Self::init_in(store, keys, origin, now)
+        Self::make((store, address), keys, origin, now, before)
     }
 
-    /// As [`Site::init`], in a store that is open already; on a site that is whole it changes nothing.
+    /// As [`Site::init`], in a store that is open already; made again with the same instant, a site is
+    /// found as it is.
     pub fn init_in(store: Store, keys: &Path, origin: &str, now: Instant) -> Result<Self, Error> {
+        Self::make((store, "the store"), keys, origin, now, None)
+    }
+
+    fn make(
+        (store, address): (Store, &str),
+        keys: &Path,
+        origin: &str,
+        now: Instant,
+        before: Option<&Head>,
+    ) -> Result<Self, Error> {
         let keys = Keys::create(keys, origin)?;
         keys.site_key().create()?;
         let keyring = Keyring::new(&store, keys.site_key());

@@ -156,7 +156,8 @@ impl Store {
     /// Takes any object store, with conditional writes, for a place that has no address: one that a
     /// test makes fail.
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
-        Self { backend: Backend::Remote(remote::Remote::over(store)), prefix: String::new() }
+        let backend = Backend::Remote(remote::Remote::over(store));
+        Self { backend, prefix: String::new(), sealed: None }
     }
 
     /// Returns the store below `name`.

@@ -10,6 +10,7 @@
 mod book;
 mod dice;
 mod fault_store;
+mod flips;
 mod gate;
 mod life;
 
