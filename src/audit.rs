@@ -32,6 +32,7 @@ mod paid;
 mod payees;
 mod payouts;
 mod person;
+mod policies;
 mod reckon;
 mod recomputed;
 mod released;

@@ -6,6 +6,7 @@
 use std::{fs, path::Path};
 
 #[path = "fuzz/src/targets.rs"]
+#[expect(unreachable_pub, reason = "the fuzzers' own crate hands it on")]
 mod targets;
 
 /// Changes of each file of the corpus; `ALMONER_FUZZ` gives another number.

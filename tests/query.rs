@@ -20,7 +20,7 @@ use almoner::{
         Counts, PrivateObject, RecordTree, ReleasedColumn, Segment, TableVersion, Version,
         VersionTerms,
     },
-    ledger::{Kind, Schema},
+    ledger::{self, Kind},
     party::ResearcherId,
     pipeline::{
         pass,
@@ -590,7 +590,7 @@ fn site(lake: &mut Lake) -> Site {
     let keys = lake.dir.path().join("keys");
     let now = Instant::parse("2026-06-01").unwrap();
     let site = Site::init(address.to_str().unwrap(), &keys, "commons.example/ledger", now).unwrap();
-    let body = Schema::of(Kind::DatasetVersion).sample();
+    let body = ledger::Schema::of(Kind::DatasetVersion).sample();
     let entry = site.entry(Kind::DatasetVersion, &[], &[], &body).unwrap();
     entry.text().clone_into(&mut lake.version.entry);
     let sequence = Sequence::new(&site.lake(), "commits");

@@ -11,6 +11,7 @@ use super::{
     licences::LicenceCommit,
     payees::PayeeCommit,
     payouts::PayoutCommit,
+    policies::PolicyCommit,
     shape::{ConsentCommit, LinkageCommit, PartyCommit, PoolCommit},
     signers::SignerCommit,
     table::if_opens,
@@ -47,6 +48,7 @@ pub(super) struct Commits {
     pub(super) covers: Vec<Numbered<CoverCommit>>,
     pub(super) determinations: Vec<Numbered<DeterminationCommit>>,
     pub(super) goods: Vec<Numbered<GoodsCommit>>,
+    pub(super) policies: Vec<Numbered<PolicyCommit>>,
     pub(super) signers: Vec<Numbered<SignerCommit>>,
     pub(super) transfers: Vec<Numbered<TransferCommit>>,
     pub(super) usage: Vec<Numbered<UsageRecord>>,
@@ -100,6 +102,10 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         let c: &GoodsCommit = c;
         &c.entry
     })?;
+    let policies = sequence(audit, &evidence.ledger, "ledger", "policies", &mut complete, |c| {
+        let c: &PolicyCommit = c;
+        &c.entry
+    })?;
     let signers = sequence(audit, vault, "vault", "signers/commits", &mut complete, |c| {
         let c: &SignerCommit = c;
         &c.entry
@@ -136,6 +142,7 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         covers,
         determinations,
         goods,
+        policies,
         signers,
         transfers,
         usage,

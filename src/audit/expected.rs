@@ -10,7 +10,7 @@ use super::{
     booked::Book,
     commits::{Commits, Numbered},
     covers, decided, determined, generalised, goods, licences, licensed, matched, payees, payouts,
-    settled,
+    policies, settled,
     shape::{Act, ConsentCommit, LinkageAct, LinkageCommit, PoolCommit},
     signers,
     table::{count, leaf_hash},
@@ -76,6 +76,9 @@ pub(super) fn compare(
         .iter()
         .map(|c| (c.path.as_str(), &c.entry, payouts::said(evidence, c, commits)));
     sequence(audit, book, &mut claimed, payouts.collect());
+    let policies = commits.policies.iter();
+    let policies = policies.map(|c| (c.path.as_str(), &c.entry, policies::said(c)));
+    sequence(audit, book, &mut claimed, policies.collect());
     let signers = commits.signers.iter().zip(signers::said(&commits.signers));
     let signers = signers.map(|(c, said)| (c.path.as_str(), &c.entry, said));
     sequence(audit, book, &mut claimed, signers.collect());

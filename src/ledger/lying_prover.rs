@@ -19,6 +19,10 @@ use crate::{
 const ORIGIN: &str = "commons.example/ledger";
 const OTHER: &str = "other.example/ledger";
 
+fn at(index: u64) -> usize {
+    usize::try_from(index).unwrap()
+}
+
 fn leaves(count: u64) -> Vec<Hash> {
     (0..count).map(|n| leaf_hash(format!("entry-{n}").as_bytes())).collect()
 }
@@ -52,7 +56,7 @@ fn no_wrong_long_short_or_swapped_path_shows_an_entry_in_a_log() {
     for size in 1..=34 {
         let (hashes, tree) = (leaves(size), Tree::new(leaves(size)));
         for index in 0..size {
-            let (leaf, path) = (&hashes[index as usize], tree.inclusion(index).unwrap());
+            let (leaf, path) = (&hashes[at(index)], tree.inclusion(index).unwrap());
             let root = tree.root();
             assert!(verify_inclusion(index, size, leaf, &path, &root), "{index} of {size}");
             for lie in spoilt(&path) {
@@ -61,7 +65,7 @@ fn no_wrong_long_short_or_swapped_path_shows_an_entry_in_a_log() {
             for place in (0..=size).filter(|place| *place != index) {
                 let moved = verify_inclusion(place, size, leaf, &path, &root);
                 assert!(!moved, "entry {index} of {size} passed for entry {place}");
-                if let Some(other) = hashes.get(place as usize) {
+                if let Some(other) = hashes.get(at(place)) {
                     let passed = verify_inclusion(index, size, other, &path, &root);
                     assert!(!passed, "entry {place} of {size} passed for {index}");
                 }
@@ -78,16 +82,16 @@ fn no_wrong_long_short_or_swapped_path_shows_an_entry_in_a_log() {
 fn no_wrong_long_short_swapped_or_stale_path_shows_one_log_to_continue_another() {
     let trees: Vec<Tree> = (0..=20).map(|size| Tree::new(leaves(size))).collect();
     for new in 1..=20_u64 {
-        let tree = &trees[new as usize];
+        let tree = &trees[at(new)];
         for old in 1..new {
             let path = tree.consistency(old).unwrap();
-            let (before, after) = (trees[old as usize].root(), tree.root());
+            let (before, after) = (trees[at(old)].root(), tree.root());
             assert!(verify_consistency(old, new, &before, &after, &path), "{old} to {new}");
             for lie in spoilt(&path) {
                 assert!(!verify_consistency(old, new, &before, &after, &lie), "{old} to {new}");
             }
             let mut fork = leaves(new);
-            fork[old as usize - 1] = leaf_hash(b"another history");
+            fork[at(old) - 1] = leaf_hash(b"another history");
             let fork = Tree::new(fork);
             let forked = fork.consistency(old).unwrap();
             let passed = verify_consistency(old, new, &before, &fork.root(), &forked);
@@ -110,11 +114,10 @@ struct World {
 }
 
 /// Makes an entry of a kind: the least body that fits, with these members in it.
-fn entry(kind: Kind, members: Value, steward: &Signer) -> Entry {
+fn entry(kind: Kind, members: &Value, steward: &Signer) -> Entry {
     let schema = Schema::of(kind);
     let mut body = schema.sample();
-    let Value::Object(members) = members else { panic!("members are named") };
-    body.extend(members);
+    body.extend(members.as_object().unwrap().clone());
     let time = Instant::parse("2026-11-22").unwrap();
     Entry::sign(kind, ORIGIN, time, &schema.sample_subjects(), &[], &body, steward).unwrap()
 }
@@ -151,10 +154,10 @@ fn line_tree(lines: Lines, body: &Map<String, Value>) -> LineTree {
 }
 
 impl LineTree {
-    fn claim(&self, at: u64) -> Claim {
-        let (line, salt) = self.lines[at as usize].clone();
-        let leaf = hex(&self.leaves[at as usize]);
-        let spot = Spot { index: at, leaf, proof: self.tree.inclusion(at).unwrap() };
+    fn claim(&self, index: u64) -> Claim {
+        let (line, salt) = self.lines[at(index)].clone();
+        let leaf = hex(&self.leaves[at(index)]);
+        let spot = Spot { index, leaf, proof: self.tree.inclusion(index).unwrap() };
         Claim::Line { line, salt, spot, count: 12 }
     }
 }
@@ -177,11 +180,11 @@ fn world() -> World {
     let mut cover = cover;
     cover["root"] = cover_lines.tree.root().to_string().into();
     let entries = vec![
-        entry(Kind::DatasetVersion, version(1, &tree), &steward),
-        entry(Kind::DatasetVersion, version(2, &tree), &steward),
-        entry(Kind::PayoutComputed, money(&payout.tree.root(), json!(12)), &steward),
-        entry(Kind::CoverEvaluated, cover, &steward),
-        entry(Kind::PayoutComputed, money(&payout.tree.root(), json!("<10")), &steward),
+        entry(Kind::DatasetVersion, &version(1, &tree), &steward),
+        entry(Kind::DatasetVersion, &version(2, &tree), &steward),
+        entry(Kind::PayoutComputed, &money(&payout.tree.root(), json!(12)), &steward),
+        entry(Kind::CoverEvaluated, &cover, &steward),
+        entry(Kind::PayoutComputed, &money(&payout.tree.root(), json!("<10")), &steward),
     ];
     World { log, witness, steward, entries, tree }
 }
@@ -402,8 +405,8 @@ fn no_proof_with_the_path_place_or_checkpoint_of_another_is_believed() {
             assert!(!believed(LogProof { index, ..honest.clone() }), "{standing:?} at {index}");
         }
         // Stale: the path of a smaller log under the checkpoint of now, and the other way round.
-        for size in honest.index as usize + 1..5 {
-            let before = world.place(honest.index as usize, size);
+        for size in at(honest.index) + 1..5 {
+            let before = world.place(at(honest.index), size);
             let checkpoint = honest.checkpoint.clone();
             assert!(!believed(LogProof { checkpoint, ..before.clone() }), "{standing:?}");
             let checkpoint = before.checkpoint;
@@ -443,7 +446,7 @@ fn a_claim_holds_of_its_own_entry_alone() {
     for (proof, standing) in &proofs {
         for index in (0..5).filter(|index| *index as u64 != proof.log.index) {
             // Both settlements of this world have one root, so the line stands in each.
-            let twin = [2, 4].contains(&index) && [2, 4].contains(&(proof.log.index as usize));
+            let twin = [2, 4].contains(&index) && [2, 4].contains(&(at(proof.log.index)));
             // Both versions of this world have one tree, but a token and an opening are of one version;
             // a token's absence and presence are of the tree.
             let tree =

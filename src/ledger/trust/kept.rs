@@ -80,7 +80,7 @@ pub fn believed(origin: &str, entries: &[Entry], known: &[Verifier]) -> Vec<Veri
 
 /// Returns the paths of the kept entries with their leaf indexes, in order.
 pub(in crate::ledger) fn objects(zone: &Store) -> Result<Vec<(u64, String)>, store::Error> {
-    let paths = zone.list(FOLDER)?.into_iter().map(|listed| listed.path);
+    let paths = zone.list(FOLDER.trim_end_matches('/'))?.into_iter().map(|listed| listed.path);
     let mut kept: Vec<_> = paths.filter_map(|path| Some((index_of(&path)?, path))).collect();
     kept.sort();
     Ok(kept)

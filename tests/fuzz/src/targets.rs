@@ -7,7 +7,7 @@ use std::path::Path;
 
 use almoner::{
     ledger::{
-        Checkpoint, Entry, LogProof, RecordProof, RecordTree,
+        Checkpoint, Entry, LogProof, ProofFile, RecordTree,
         tile::{self, Tile},
         tree::{self, Hash},
     },
@@ -101,11 +101,13 @@ pub fn proof(bytes: &[u8]) {
                 "an entry that was never logged was proved"
             );
         }
-        if let Ok(proof) = RecordProof::parse(text) {
-            assert!(
-                proof.verify("ledger.example/rdm", &known, &known).is_err(),
-                "a record was proved under a key that signed no version"
-            );
+        if let Ok(proofs) = ProofFile::read(text) {
+            let again: Result<String, _> = proofs.iter().map(ProofFile::text).collect();
+            assert_eq!(again.ok().as_deref(), Some(text), "a file of proofs can be written in two ways");
+            for proof in proofs {
+                let shown = proof.verify(&known).is_ok();
+                assert!(!shown, "an entry was proved that the one signed tree does not hold");
+            }
         }
     }
     // Sizes and hashes at will: a proof of a leaf that the root does not hold.
