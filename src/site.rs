@@ -216,12 +216,7 @@ impl Site {
     }
 
     /// As [`Site::open`], in a store that is open already; `address` is what errors call it.
-    pub fn open_in(
-        store: Store,
-        address: &str,
-        keys: &Path,
-        now: Instant,
-    ) -> Result<Self, Error> {
+    pub fn open_in(store: Store, address: &str, keys: &Path, now: Instant) -> Result<Self, Error> {
         let text = store.find("site.json")?.ok_or_else(|| Error::Missing(address.to_owned()))?;
         let about: About = serde_json::from_slice(&text)
             .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })?;

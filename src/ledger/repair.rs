@@ -227,7 +227,9 @@ impl Whole {
                 return Ok(None);
             }
             let commit = Commit::parse(&sequence.read(number)?).ok();
-            Ok(commit.filter(|commit| self.commit(commit.prev_size, commit.size).as_ref() == Some(commit)))
+            Ok(commit.filter(|commit| {
+                self.commit(commit.prev_size, commit.size).as_ref() == Some(commit)
+            }))
         };
         let (mut start, mut ends) = (0, Vec::new());
         for number in 1_u64.. {

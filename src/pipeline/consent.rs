@@ -193,9 +193,8 @@ fn record(site: &Site, events: Vec<Event>, source: &str) -> Result<Outcome, Erro
         if !outcome.commits.is_empty() {
             register = Register::load(&vault)?;
         }
-        let mut fresh = || {
-            site.random().map_err(|error| consent::Error::Randomness(Box::new(error)))
-        };
+        let mut fresh =
+            || site.random().map_err(|error| consent::Error::Randomness(Box::new(error)));
         let batch = prepare(&register, &events, site.now(), source, &mut fresh)?;
         batch.write(&vault)?;
         let entry = site.entry(kind, &[], &[], &body(kind, &batch, site.now().date()))?;

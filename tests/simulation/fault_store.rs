@@ -73,7 +73,12 @@ impl Disk {
         *self.struck.lock().unwrap().entry(fault).or_default() += 1;
     }
 
-    async fn put(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
         let done = self.stored.put_opts(path, payload, options).await?;
         self.made.lock().unwrap().push(path.clone());
         Ok(done)
@@ -160,7 +165,11 @@ pub(crate) struct FaultStore {
 
 impl FaultStore {
     /// Opens the disk for one process.
-    pub(crate) fn new(disk: &Arc<Disk>, trouble: Trouble, gate: Option<(Arc<Gate>, usize)>) -> Self {
+    pub(crate) fn new(
+        disk: &Arc<Disk>,
+        trouble: Trouble,
+        gate: Option<(Arc<Gate>, usize)>,
+    ) -> Self {
         Self {
             disk: Arc::clone(disk),
             trouble,
@@ -208,7 +217,12 @@ impl FaultStore {
         when
     }
 
-    async fn write(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn write(
+        &self,
+        path: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
         const FAULTS: [Fault; 4] = [Fault::Refused, Fault::AnswerLost, Fault::Twice, Fault::Late];
         let fault = self.begin("put", path.as_ref(), &FAULTS).await?;
         if let Some(when) = self.count() {
@@ -401,10 +415,7 @@ impl ObjectStore for FaultStore {
         }
     }
 
-    fn list_with_delimiter<'s, 'p, 'a>(
-        &'s self,
-        prefix: Option<&'p Path>,
-    ) -> Answer<'a, ListResult>
+    fn list_with_delimiter<'s, 'p, 'a>(&'s self, prefix: Option<&'p Path>) -> Answer<'a, ListResult>
     where
         's: 'a,
         'p: 'a,

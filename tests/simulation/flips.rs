@@ -41,8 +41,7 @@ impl Book {
         site.record(&entry).unwrap();
         let zone = site.ledger();
         let known = [site.log_verifier().clone()];
-        let mut book =
-            Self { zone, known, seeds: site.keys().logs(), good: BTreeMap::new() };
+        let mut book = Self { zone, known, seeds: site.keys().logs(), good: BTreeMap::new() };
         book.good = book.all();
         book
     }
@@ -111,7 +110,8 @@ fn lost_objects_are_made_again_one_by_one_and_together() {
         book.repaired(&format!("all of {lost} lost but {kept}"));
     }
     // Without entries there is nothing to make it from, and nothing is made up.
-    for object in book.good.keys().filter(|o| o.starts_with("commits/") || o.starts_with("tile/e")) {
+    for object in book.good.keys().filter(|o| o.starts_with("commits/") || o.starts_with("tile/e"))
+    {
         book.zone.delete(object).unwrap();
     }
     let before = book.all();

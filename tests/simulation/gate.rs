@@ -29,7 +29,8 @@ struct Turns {
 impl Gate {
     /// Makes the gate for writers `0..writers`.
     pub(crate) fn new(writers: usize, dice: Dice) -> Self {
-        let turns = Turns { live: (0..writers).collect(), waiting: BTreeSet::new(), turn: None, dice };
+        let turns =
+            Turns { live: (0..writers).collect(), waiting: BTreeSet::new(), turn: None, dice };
         Self { turns: Mutex::new(turns), changed: Condvar::new() }
     }
 

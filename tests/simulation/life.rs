@@ -73,12 +73,7 @@ fn lying(now: Instant, dice: &mut Dice) -> Instant {
 
 impl Life {
     /// Makes the keys of a life in a folder.
-    pub(crate) fn new(
-        folder: &Path,
-        made: Instant,
-        phases: Vec<Vec<Act>>,
-        sound: Sound,
-    ) -> Self {
+    pub(crate) fn new(folder: &Path, made: Instant, phases: Vec<Vec<Act>>, sound: Sound) -> Self {
         let (origin, keys) = ("simulation.example/ledger".to_owned(), folder.join("keys"));
         Keys::create(&keys, &origin).unwrap();
         Self { origin, keys, phases, made, sound, known: Mutex::default() }
@@ -156,13 +151,7 @@ impl Life {
     }
 
     /// All acts of a phase at once, each by a writer who begins again until it is done.
-    fn phase(
-        &self,
-        disk: &Arc<Disk>,
-        seed: u64,
-        nth: usize,
-        acts: &[Act],
-    ) -> Result<(), String> {
+    fn phase(&self, disk: &Arc<Disk>, seed: u64, nth: usize, acts: &[Act]) -> Result<(), String> {
         let dice = Dice::new(seed, &["gate", &nth.to_string()]);
         let gate = Arc::new(Gate::new(acts.len(), dice));
         thread::scope(|scope| {
@@ -280,7 +269,11 @@ fn known(site: &Site) -> [Verifier; 1] {
 /// Every object of the book follows from its entries.
 fn whole(site: &Site) -> Result<(), String> {
     let seen = verify_all(&site.ledger(), &site.about().origin, &known(site)).map_err(told)?;
-    if seen.is_whole() { Ok(()) } else { Err(format!("the book is not whole: {:?}", seen.findings)) }
+    if seen.is_whole() {
+        Ok(())
+    } else {
+        Err(format!("the book is not whole: {:?}", seen.findings))
+    }
 }
 
 fn reader(site: &Site) -> Result<Reader, String> {

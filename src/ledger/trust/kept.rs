@@ -93,7 +93,8 @@ pub(in crate::ledger) fn object(index: u64) -> String {
 
 /// Returns the leaf index that a path of [`FOLDER`] names.
 pub(in crate::ledger) fn index_of(path: &str) -> Option<u64> {
-    let index = path.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()?;
+    let index =
+        path.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()?;
     (object(index) == path).then_some(index)
 }
 
