@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_methods, reason = "seeds are chosen by the environment")]
 
 mod book;
+mod commons;
 mod dice;
 mod fault_store;
 mod flips;
@@ -76,4 +77,10 @@ fn live(name: &str, life: &Life, seeds: u64) {
 fn a_book_of_many_writers_ends_in_the_same_root_whatever_fails() {
     let folder = tempfile::tempdir().unwrap();
     live("the book", &book::life(folder.path()), 2_000);
+}
+
+#[test]
+fn a_whole_site_ends_in_the_same_root_and_a_clean_audit_whatever_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    live("the commons", &commons::life(folder.path()), 100);
 }
