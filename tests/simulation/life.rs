@@ -79,6 +79,20 @@ impl Life {
         Self { origin, keys, phases, made, sound, known: Mutex::default() }
     }
 
+    /// Returns when the site of this life is made.
+    pub(crate) fn made(&self) -> Instant {
+        self.made
+    }
+
+    /// Does all acts, one after another, in an open site.
+    pub(crate) fn act_all(&self, site: &mut Site) -> Result<(), String> {
+        for act in self.phases.iter().flatten() {
+            site.set_now(act.now);
+            (act.run)(site).map_err(|e| format!("`{}`: {e}", act.name))?;
+        }
+        Ok(())
+    }
+
     fn open(&self, store: Store, now: Instant) -> Result<Site, String> {
         Site::open_in(store, "the site", &self.keys, now).map_err(told)
     }

@@ -9,6 +9,7 @@
 
 mod book;
 mod commons;
+mod deep;
 mod dice;
 mod fault_store;
 mod flips;
