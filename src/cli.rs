@@ -37,6 +37,7 @@ pub mod quality;
 pub mod query;
 pub mod recompute;
 pub mod rejects;
+pub mod repair;
 pub mod risk;
 pub mod settle;
 pub mod sponsor;
@@ -188,6 +189,8 @@ pub enum Command {
     Audit(audit::Args),
     /// Check the book against its checkpoints, and with --deep every object it names
     Verify(verify::Args),
+    /// Write again what is lost or broken of the book and follows from its entries
+    Repair(repair::Args),
     /// Check a proof with nothing but the log's public key
     VerifyProof(proof::Args),
     /// Check views of FHIR resources, run them over files, run the official tests
@@ -365,6 +368,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Ledger(args) => ledger::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Repair(args) => repair::run(&args, context),
         Command::VerifyProof(args) => proof::run(&args, context),
         Command::View(args) => view::run(args, context),
         Command::Population(args) => population::run(args, context),

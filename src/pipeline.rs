@@ -35,6 +35,7 @@ mod reading;
 pub mod recompute;
 pub mod rejects;
 pub mod related;
+pub mod repair;
 pub mod replay;
 pub mod risk;
 pub mod rules;

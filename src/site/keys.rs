@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Error, seeds::Seeds};
 use crate::{
-    digest::{hex, hmac_sha256},
+    digest::hmac_sha256,
     ledger::trust::{Role, Trust},
     signed_note::{Signer, seed},
     vault::SiteKey,
@@ -131,12 +131,6 @@ impl Keys {
     /// Returns a secret for one use.
     pub fn secret(&self, label: &str) -> [u8; 32] {
         hmac_sha256(&self.secret, &[b"almoner/site-secret/v1", label.as_bytes()])
-    }
-
-    /// Returns a random id of 128 bits.
-    pub fn random_id(&self) -> Result<String, Error> {
-        let bytes = seed::random().map_err(|e| fault(&self.folder, &e.to_string()))?;
-        Ok(hex(bytes.split_at(16).0))
     }
 }
 

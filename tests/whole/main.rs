@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod canaries;
+mod clocks;
 mod commons;
 mod consents;
 mod fhir;
