@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod deid;
 pub mod delivery;
 pub mod doctor;
+pub mod erase;
 pub mod export;
 pub mod fund;
 pub mod giving;
