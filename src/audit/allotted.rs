@@ -282,9 +282,8 @@ fn sealed(
     if gone > 0 {
         let vault = &sources.evidence.vault;
         let all = object(audit, vault, "vault", &act.leaves.path, &act.leaves.digest)?;
-        let good = all.is_some_and(|all| {
-            erased::sealed(&leaves.unwrap_or_default(), gone, &all, &act.root)
-        });
+        let good = all
+            .is_some_and(|all| erased::sealed(&leaves.unwrap_or_default(), gone, &all, &act.root));
         audit.check(Check::Lines, path, good, "its root is not that of its lines");
         return Ok(());
     }

@@ -94,7 +94,9 @@ impl Erased {
             let own = commit.number == *number;
             audit.check(Check::Commit, &commit.path, own, "it bears another number than its name");
             all.destroyed.extend(destroyed.iter().cloned());
-            let Some(bytes) = object(audit, vault, "vault", &at.path, &at.digest)? else { continue };
+            let Some(bytes) = object(audit, vault, "vault", &at.path, &at.digest)? else {
+                continue;
+            };
             let name = format!("vault/{}", at.path);
             let list: Option<Redactions> = serde_json::from_slice(&bytes).ok();
             audit.check(Check::Erasures, &name, list.is_some(), "it is no list of redactions");

@@ -104,8 +104,7 @@ pub(super) fn people(
                 .iter()
                 .map(|batch| u64::try_from(batch.num_rows()).unwrap_or(u64::MAX))
                 .sum();
-            let (batches, empty) =
-                commits.erased.standing(audit, &name, &members.digest, batches);
+            let (batches, empty) = commits.erased.standing(audit, &name, &members.digest, batches);
             gone = empty;
             let read: Option<Vec<_>> = batches.iter().map(lines).collect();
             let Some(read) = read else {
@@ -176,9 +175,8 @@ fn lines(batch: &RecordBatch) -> Option<Vec<Line>> {
 /// What a commit's root commits to for one line, under the line's own key.
 fn commitment(commit_key: &[u8; 32], line: &Line) -> [u8; 32] {
     let seq = line.seq.to_be_bytes();
-    let key = line
-        .key
-        .unwrap_or_else(|| hmac_sha3_parts(commit_key, &[b"almoner/linkage-row/v1", &seq]));
+    let key =
+        line.key.unwrap_or_else(|| hmac_sha3_parts(commit_key, &[b"almoner/linkage-row/v1", &seq]));
     let (place, local) = &line.record;
     let label = b"almoner/linkage-member/v2".as_slice();
     hmac_sha3_parts(&key, &[label, place.as_bytes(), local.as_bytes(), line.person.as_bytes()])

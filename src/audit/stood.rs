@@ -122,7 +122,8 @@ pub(super) fn register(
         let gives = |decision: &Decision| matches!(decision.act, Act::Grant | Act::OptIn);
         let grants = count(&read.iter().filter(|(_, d)| gives(d)).collect::<Vec<_>>());
         // A batch is of one kind, and so are the decisions of it that nobody can read any more.
-        let grants = if commit.body.grants == 0 { grants } else { grants.saturating_add(gone.rows) };
+        let grants =
+            if commit.body.grants == 0 { grants } else { grants.saturating_add(gone.rows) };
         let sums = grants == commit.body.grants
             && found.checked_sub(grants) == Some(commit.body.withdrawals);
         audit.check(
@@ -142,7 +143,8 @@ pub(super) fn register(
         if gone.rows > 0 {
             numbers.sort_unstable();
         }
-        let numbered = count(&numbers) == found && numbers.iter().zip(next..).all(|(n, seq)| *n == seq);
+        let numbered =
+            count(&numbers) == found && numbers.iter().zip(next..).all(|(n, seq)| *n == seq);
         audit.check(Check::Decisions, &name, numbered, "its decisions are not numbered on");
         next = next.saturating_add(i64::try_from(found).unwrap_or(i64::MAX));
         let dated = read.iter().all(|(_, d)| d.recorded == commit.body.time.unix());

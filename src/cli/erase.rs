@@ -63,10 +63,9 @@ struct Shown {
 /// Runs the command.
 pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     let site = context.site()?;
-    let bar = Bar::new(context.global.quiet);
+    let bar = Bar::new("erase", context.global.quiet);
     if args.resume {
         let was = erase::resume(&site, &bar)?;
-        bar.finish();
         let said = if was { "finished" } else { "nothing was cut off" };
         let mut table = Table::new(["erasure"]);
         table.row([said.to_owned()]);
@@ -79,7 +78,6 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
     };
     let reason = args.reason.as_deref().unwrap_or_default();
     let erased = erase::erase(&site, &args.people, reason, versions, args.dry_run, &bar)?;
-    bar.finish();
     let mut table = Table::new(["what", "how many"]);
     let mut row = |what: &str, count: String| {
         table.row([what.to_owned(), count]);

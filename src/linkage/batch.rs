@@ -182,10 +182,8 @@ pub fn prepare(
     (txn, secret): (&str, &[u8; 32]),
 ) -> Result<Batch, Error> {
     let key = commit_key(secret, txn);
-    let mut leaves: Vec<[u8; 32]> = (first..)
-        .zip(assignments)
-        .map(|(seq, a)| commitment(&row_key(&key, seq), a))
-        .collect();
+    let mut leaves: Vec<[u8; 32]> =
+        (first..).zip(assignments).map(|(seq, a)| commitment(&row_key(&key, seq), a)).collect();
     // Sorted, so that the root tells nothing of the order of records in a file.
     leaves.sort_unstable();
     let members = if assignments.is_empty() {

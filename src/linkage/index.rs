@@ -301,8 +301,11 @@ impl History {
 fn assignments(batch: &RecordBatch) -> Result<Vec<Option<Assignment>>, Error> {
     let gone = redaction::erased(batch);
     let standing = redaction::standing(batch).map_err(Error::read)?;
-    let [institutions, locals, people] =
-        [strings(&standing, "institution")?, strings(&standing, "local")?, strings(&standing, "person")?];
+    let [institutions, locals, people] = [
+        strings(&standing, "institution")?,
+        strings(&standing, "local")?,
+        strings(&standing, "person")?,
+    ];
     let mut found = Vec::with_capacity(batch.num_rows());
     let mut last: Option<InstitutionId> = None;
     let mut row = 0;

@@ -497,8 +497,8 @@ fn record(
     let sequence = Sequence::new(&vault, COMMITS);
     let (mut newest, mut earlier) = (0, Vec::new());
     for (number, body) in sequence.all()? {
-        let done: Commit =
-            serde_json::from_slice(&body).map_err(|_| Error::Format(format!("{COMMITS}/{number}")))?;
+        let done: Commit = serde_json::from_slice(&body)
+            .map_err(|_| Error::Format(format!("{COMMITS}/{number}")))?;
         newest = number;
         earlier.push(done.redactions.clone());
         if done.txn == plan.txn {

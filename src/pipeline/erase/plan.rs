@@ -113,8 +113,9 @@ impl Plan {
             for id in ids {
                 plan.ids.insert(id.as_str().to_owned());
                 let own = index.members(id).into_iter();
-                plan.records
-                    .extend(own.map(|(place, local)| (place.as_str().to_owned(), local.to_owned())));
+                plan.records.extend(
+                    own.map(|(place, local)| (place.as_str().to_owned(), local.to_owned())),
+                );
             }
         }
         for id in plan.ids.clone() {
@@ -127,7 +128,11 @@ impl Plan {
         Ok(plan)
     }
 
-    fn name(&mut self, from: &str, to: impl FnOnce() -> Result<String, Error>) -> Result<(), Error> {
+    fn name(
+        &mut self,
+        from: &str,
+        to: impl FnOnce() -> Result<String, Error>,
+    ) -> Result<(), Error> {
         if !from.is_empty() && !self.names.contains_key(from) {
             self.names.insert(from.to_owned(), to()?);
         }

@@ -7,7 +7,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow::{
-    array::{Array as _, ArrayRef, AsArray as _, FixedSizeBinaryArray, RecordBatch, StringArray, UInt64Array},
+    array::{
+        Array as _, ArrayRef, AsArray as _, FixedSizeBinaryArray, RecordBatch, StringArray,
+        UInt64Array,
+    },
     compute::{concat_batches, take},
     datatypes::Int64Type,
 };
@@ -144,8 +147,10 @@ fn renamed(plan: &Plan, batch: &RecordBatch) -> Result<Option<RecordBatch>, Erro
     let mut is_changed = false;
     for (at, field) in schema.fields().iter().enumerate() {
         let Some(cells) = text(batch, field.name()) else { continue };
-        let new: StringArray =
-            cells.iter().map(|cell| cell.map(|c| plan.names.get(c).map_or(c, String::as_str))).collect();
+        let new: StringArray = cells
+            .iter()
+            .map(|cell| cell.map(|c| plan.names.get(c).map_or(c, String::as_str)))
+            .collect();
         if new != *cells {
             is_changed = true;
             let ascends = cells.iter().zip(cells.iter().skip(1)).all(|(a, b)| a <= b);

@@ -54,7 +54,10 @@ fn values(plan: &Plan, text: &str) -> Result<String, Error> {
     }
     if is_own {
         for holder in &plan.holders {
-            new = new.replace(&format!("\"name\":{}", quoted(holder)?), &format!("\"name\":\"{HOLDER}\""));
+            new = new.replace(
+                &format!("\"name\":{}", quoted(holder)?),
+                &format!("\"name\":\"{HOLDER}\""),
+            );
         }
     }
     Ok(new)
@@ -78,11 +81,13 @@ fn order(plan: &Plan, text: &str) -> String {
     let mut new = String::with_capacity(text.len());
     for part in text.split_inclusive(END) {
         let own = part.rfind("<CdtTrfTxInf>").filter(|_| part.ends_with(END));
-        let (before, payment) = part.split_at_checked(own.unwrap_or(part.len())).unwrap_or((part, ""));
+        let (before, payment) =
+            part.split_at_checked(own.unwrap_or(part.len())).unwrap_or((part, ""));
         new.push_str(before);
-        let ids = plan.names.iter().filter(|(from, _)| {
-            payment.contains(&format!("<EndToEndId>{from}</EndToEndId>"))
-        });
+        let ids = plan
+            .names
+            .iter()
+            .filter(|(from, _)| payment.contains(&format!("<EndToEndId>{from}</EndToEndId>")));
         let mut payment = payment.to_owned();
         for (from, to) in ids.collect::<Vec<_>>() {
             payment = payment.replace(from, to);

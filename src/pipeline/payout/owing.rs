@@ -10,6 +10,7 @@ use crate::{
     money::{self, Amount, Currency},
     payee::PayeeId,
     pipeline::{fund::pools, settle::recorded},
+    redaction::is_nobody,
     reward::{Dated, Period, Pool, PoolId, Settled, proof::leaf_hash},
     site::Site,
 };
