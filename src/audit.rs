@@ -309,6 +309,7 @@ pub struct Audit {
     counts: BTreeMap<Check, (u64, u64)>,
     findings: Vec<Finding>,
     head: Option<(u64, Sha256)>,
+    unreadable: BTreeSet<String>,
     pools: BTreeSet<String>,
 }
 
@@ -331,6 +332,12 @@ impl Audit {
     /// Returns size and root of the newest signed checkpoint.
     pub fn head(&self) -> Option<(u64, Sha256)> {
         self.head
+    }
+
+    /// Returns the objects that nobody can read any more, because their keys were destroyed: nothing
+    /// that rests on them was checked.
+    pub fn unreadable(&self) -> &BTreeSet<String> {
+        &self.unreadable
     }
 
     /// Returns the pools that were seen.

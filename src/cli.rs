@@ -20,6 +20,7 @@ mod failure;
 pub mod goods;
 pub mod ingest;
 pub mod init;
+pub mod keys;
 pub mod ledger;
 pub mod linkage;
 pub mod matching;
@@ -111,6 +112,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Make a site: zones, keys, genesis entry
     Init(init::Args),
+    /// List, rotate, export and destroy the keys of a site
+    Keys(keys::Args),
     /// Ask whether the store is fit, the keys are there, and the book is whole
     Doctor(doctor::Args),
     /// Import, grant, withdraw, show and explain consents
@@ -303,6 +306,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => demo::run(&args, context),
         Command::Init(args) => init::run(&args, context),
+        Command::Keys(args) => keys::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Consent(args) => consent::run(args, context),
         Command::Linkage(args) => linkage::run(&args, context),

@@ -10,7 +10,7 @@ mod versions;
 
 pub use self::{
     record::{RecordDigests, row_bytes},
-    segment::{Metadata, Written, read_segment, write_segment},
+    segment::{Metadata, Written, read_segment, segment_properties, write_segment},
     versions::{Difference, Error, Lake, Located, Problem},
 };
 

@@ -56,6 +56,8 @@ pub mod deid;
 
 pub mod lake;
 
+pub mod vault;
+
 pub mod audit;
 pub mod query;
 pub mod transfer;

@@ -17,6 +17,7 @@ pub mod fund;
 pub mod giving;
 pub mod goods;
 pub mod ingest;
+pub mod keys;
 pub mod licence;
 pub mod linkage;
 pub mod matching;

@@ -11,6 +11,7 @@ mod disclosure;
 mod error;
 mod functions;
 mod guard;
+mod keys;
 mod records;
 mod session;
 mod shape;

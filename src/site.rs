@@ -20,6 +20,7 @@ use crate::{
     },
     signed_note::Verifier,
     store::{self, Committed, Sequence, Store},
+    vault::{self, Keyring},
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
@@ -75,6 +76,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The keys of its data failed.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
     /// Somebody else committed first.
     #[error("somebody else committed to `{0}` first")]
     Conflict(String),
@@ -101,6 +105,7 @@ pub struct Site {
     store: Store,
     about: About,
     keys: Keys,
+    keyring: Keyring,
     log: Log,
     now: Instant,
 }
@@ -113,6 +118,8 @@ impl Site {
             return Err(Error::Exists(address.to_owned()));
         }
         let keys = Keys::create(keys, origin)?;
+        keys.site_key().create()?;
+        let keyring = Keyring::new(&store, keys.site_key());
         let log = Log::create(store.zone("ledger"), origin, keys.log().clone())?;
         let about = About {
             format: 1,
@@ -121,7 +128,7 @@ impl Site {
             log_vkey: keys.log().verifier().vkey(),
             steward_vkey: keys.steward().verifier().vkey(),
         };
-        let site = Self { store, about, keys, log, now };
+        let site = Self { store, about, keys, keyring, log, now };
         let mut body = Map::new();
         body.insert("format".to_owned(), 1.into());
         body.insert("log_vkey".to_owned(), site.about.log_vkey.clone().into());
@@ -153,7 +160,8 @@ impl Site {
             });
         }
         let log = Log::open(store.zone("ledger"), &about.origin, keys.log().clone())?;
-        let site = Self { store, about, keys, log, now };
+        let keyring = Keyring::new(&store, keys.site_key());
+        let site = Self { store, about, keys, keyring, log, now };
         site.recover()?;
         Ok(site)
     }
@@ -161,7 +169,8 @@ impl Site {
     /// Puts the entry of each sequence's newest commit into the book where a crash kept it out.
     fn recover(&self) -> Result<(), Error> {
         for (zone, prefix) in SEQUENCES {
-            let sequence = Sequence::new(&self.store.zone(zone), prefix);
+            let store = if zone == "vault" { self.vault() } else { self.lake() };
+            let sequence = Sequence::new(&store, prefix);
             let Some((number, body)) = sequence.latest()? else { continue };
             let path = format!("{zone}/{prefix}/{number:012}.json");
             let fault = |reason: String| Error::Format { path: path.clone(), reason };
@@ -190,14 +199,24 @@ impl Site {
         self.now = now;
     }
 
-    /// Returns the private zone.
+    /// Returns the private zone: it seals what is written to it and opens what is read.
     pub fn vault(&self) -> Store {
-        self.store.zone("vault")
+        self.keyring.vault()
     }
 
-    /// Returns the governed zone.
+    /// Returns the governed zone: it seals the segments that are written to it and opens them.
     pub fn lake(&self) -> Store {
-        self.store.zone("lake")
+        self.keyring.lake()
+    }
+
+    /// Returns the keys of the data in both.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Returns the whole site, as it lies there.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Returns the zone of the book, for readers; [`Site::record`] writes it.

@@ -6,6 +6,7 @@
 
 mod folder;
 mod remote;
+mod seal;
 mod sequence;
 #[cfg(test)]
 pub(crate) mod stop;
@@ -15,7 +16,11 @@ use std::{path::PathBuf, sync::Arc};
 use bytes::Bytes;
 use object_store::{ObjectStore, path::Path};
 
-pub use self::sequence::{Committed, Sequence};
+use self::seal::Sealed;
+pub use self::{
+    seal::Seal,
+    sequence::{Committed, Sequence},
+};
 
 /// What went wrong with an object.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,22 @@ pub enum Error {
     Differs {
         /// The object's path.
         path: String,
+    },
+    /// A sealed object does not open: it was changed, moved, never sealed, or its key is not here.
+    #[error("object `{path}` does not open: {reason}")]
+    Sealed {
+        /// The object's path.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The key of a sealed object was destroyed on purpose; nothing opens it again.
+    #[error("object `{path}` cannot be read any more: its key, {key}, was destroyed")]
+    Destroyed {
+        /// The object's path.
+        path: String,
+        /// The key's name.
+        key: String,
     },
     /// The store could not be reached or refused.
     #[error("the store failed to {act} `{path}`")]
@@ -86,6 +107,7 @@ enum Backend {
 pub struct Store {
     backend: Backend,
     prefix: String,
+    sealed: Option<Sealed>,
 }
 
 impl Store {
@@ -113,13 +135,27 @@ impl Store {
                 )));
             }
         };
-        Ok(Self { backend, prefix })
+        Ok(Self { backend, prefix, sealed: None })
     }
 
     /// Returns the store below `name`.
     #[must_use]
     pub fn zone(&self, name: &str) -> Self {
-        Self { backend: self.backend.clone(), prefix: self.full(name) }
+        let sealed = self.sealed.clone();
+        Self { backend: self.backend.clone(), prefix: self.full(name), sealed }
+    }
+
+    /// Returns the same place with every object sealed: what is written and read stays as it is,
+    /// what is stored is what `seal` makes of it. Paths are told to `seal` from this place on.
+    #[must_use]
+    pub fn sealed(&self, seal: Arc<dyn Seal>) -> Self {
+        let sealed = Some(Sealed::new(seal, &self.prefix));
+        Self { backend: self.backend.clone(), prefix: self.prefix.clone(), sealed }
+    }
+
+    /// Returns what seals this place, if anything does.
+    pub fn seal(&self) -> Option<&Arc<dyn Seal>> {
+        self.sealed.as_ref().map(Sealed::seal)
     }
 
     fn full(&self, path: &str) -> String {
@@ -138,17 +174,47 @@ impl Store {
     /// Reads an object, or says that there is none.
     pub fn find(&self, path: &str) -> Result<Option<Bytes>> {
         let full = self.full(path);
-        match &self.backend {
+        let found = match &self.backend {
             Backend::Folder(folder) => folder.find(&full),
             Backend::Remote(remote) => remote.find(&full),
+        }?;
+        match (&self.sealed, found) {
+            (Some(sealed), Some(bytes)) => sealed.open(&full, &bytes).map(Some),
+            (_, found) => Ok(found),
+        }
+    }
+
+    /// Returns the bytes to store for an object.
+    fn stored(&self, full: &str, bytes: Bytes) -> Result<Bytes> {
+        match &self.sealed {
+            Some(sealed) => sealed.close(full, &bytes),
+            None => Ok(bytes),
+        }
+    }
+
+    /// Says whether a sealed object holds these bytes already. Sealed again they would be others in
+    /// the store, though nothing changed.
+    fn holds(&self, path: &str, bytes: &Bytes) -> Result<bool> {
+        if self.sealed.is_none() {
+            return Ok(false);
+        }
+        match self.find(path) {
+            Ok(found) => Ok(found.as_ref() == Some(bytes)),
+            // What does not open is written over like anything else.
+            Err(Error::Sealed { .. } | Error::Destroyed { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
     /// Writes an object, over whatever was there. For pointers and pages that may change.
     pub fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        if self.holds(path, &bytes)? {
+            return Ok(());
+        }
         let full = self.full(path);
         #[cfg(test)]
         stop::spend(&full)?;
+        let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put(&full, &bytes),
             Backend::Remote(remote) => remote.put(&full, bytes),
@@ -158,9 +224,13 @@ impl Store {
     /// Writes an object that can be made again, without waiting until it would survive a power cut.
     /// Whoever reads it back checks its digest.
     pub fn put_scratch(&self, path: &str, bytes: Bytes) -> Result<()> {
+        if self.holds(path, &bytes)? {
+            return Ok(());
+        }
         let full = self.full(path);
         #[cfg(test)]
         stop::spend(&full)?;
+        let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put_scratch(&full, &bytes),
             Backend::Remote(remote) => remote.put(&full, bytes),
@@ -174,6 +244,7 @@ impl Store {
         let full = self.full(path);
         #[cfg(test)]
         stop::spend(&full)?;
+        let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.create(&full, &bytes),
             Backend::Remote(remote) => remote.create(&full, bytes),
@@ -189,7 +260,8 @@ impl Store {
         }
     }
 
-    /// Lists all objects below a prefix (a folder path; empty for all), sorted by path.
+    /// Lists all objects below a prefix (a folder path; empty for all), sorted by path, each with
+    /// its size as it is stored.
     pub fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
         let full = self.full(prefix);
         let mut listed = match &self.backend {

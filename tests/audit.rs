@@ -22,6 +22,8 @@ use sha3::Digest as _;
 mod commons;
 #[path = "whole/people.rs"]
 mod people;
+#[path = "whole/plain.rs"]
+mod plain;
 #[path = "audit/settlement.rs"]
 mod settlement;
 
@@ -65,13 +67,13 @@ fn find(commons: &Commons, part: &str, end: &str) -> PathBuf {
 /// Changes one byte for the time of an audit, and puts it back.
 #[track_caller]
 fn flipped(commons: &Commons, file: &Path, at: usize) {
-    let good = fs::read(file).unwrap();
+    let good = plain::read(file).unwrap();
     let mut bad = good.clone();
     let at = at.min(bad.len() - 1);
     bad[at] ^= 1;
-    fs::write(file, &bad).unwrap();
+    plain::write(file, &bad).unwrap();
     let said = audit(commons);
-    fs::write(file, &good).unwrap();
+    plain::write(file, &good).unwrap();
     let name = file.strip_prefix(commons.path("site")).unwrap().to_str().unwrap();
     assert_eq!(said.code, Some(7), "{name}, byte {at}: {}{}", said.out, said.err);
     assert!(said.out.contains(name), "{name}, byte {at}, is not named:\n{}", said.out);
@@ -111,7 +113,7 @@ fn a_site_that_lived_comes_out_clean_and_a_flipped_byte_in_each_kind_of_object_i
         ["lake/commits/", "vault/consent/commits/", "vault/pools/commits/", "vault/usage/commits/"]
     {
         let file = find(&commons, part, "1.json");
-        let text = fs::read_to_string(&file).unwrap();
+        let text = plain::read_to_string(&file).unwrap();
         flipped(&commons, &file, 0);
         flipped(&commons, &file, text.rfind("\"entry\"").unwrap() + 80);
         flipped(&commons, &file, text.find("\"time\"").unwrap() + 12);
@@ -119,12 +121,12 @@ fn a_site_that_lived_comes_out_clean_and_a_flipped_byte_in_each_kind_of_object_i
     let deep = commons.run(&["verify", "--deep"]);
     assert_eq!(deep.code, Some(0), "{}{}", deep.out, deep.err);
     let file = find(&commons, "vault/consent/contributors/", ".parquet");
-    let good = fs::read(&file).unwrap();
+    let good = plain::read(&file).unwrap();
     fs::remove_file(&file).unwrap();
     let deep = commons.run(&["verify", "--deep"]);
     assert_eq!(deep.code, Some(7), "a lost key file went unseen");
     assert!(deep.out.contains("vault/consent/contributors/"), "{}", deep.out);
-    fs::write(&file, good).unwrap();
+    plain::write(&file, good).unwrap();
     pages(&commons);
     dressed_up(&commons);
     raised(&commons);
@@ -134,7 +136,7 @@ fn a_site_that_lived_comes_out_clean_and_a_flipped_byte_in_each_kind_of_object_i
 fn pages(commons: &Commons) {
     let said = commons.ok(&["audit", "--now", "2027-01-03T00:00:00Z"]);
     assert!(said.out.trim_end().ends_with(", 0 findings"), "{}", said.out);
-    let text = fs::read_to_string(commons.path("site/public/audit.json")).unwrap();
+    let text = plain::read_to_string(commons.path("site/public/audit.json")).unwrap();
     let page: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(page["findings"], serde_json::json!([]));
     let names: Vec<&str> =
@@ -152,24 +154,24 @@ fn pages(commons: &Commons) {
 /// stays as it was signed.
 fn dressed_up(commons: &Commons) {
     let file = files(&commons.path("site/vault/pools/commits")).pop().unwrap();
-    let good = fs::read_to_string(&file).unwrap();
+    let good = plain::read_to_string(&file).unwrap();
     let paid = good.find("\"paid\"").unwrap();
     let digit = paid + good[paid..].find("\"amount\": \"").unwrap() + 11;
     let mut bad = good.clone().into_bytes();
     bad[digit] = if bad[digit] == b'9' { b'8' } else { bad[digit] + 1 };
-    fs::write(&file, bad).unwrap();
+    plain::write(&file, bad).unwrap();
     let said = audit(commons);
-    fs::write(&file, good).unwrap();
+    plain::write(&file, good).unwrap();
     assert_eq!(said.code, Some(7), "a changed sum went unseen");
     for check in ["agrees", "sums"] {
         assert!(said.out.contains(check), "no check of {check} found it:\n{}", said.out);
     }
     // A commit that never was: its number leaves a gap, and its entry stands behind nothing.
     let file = find(commons, "vault/usage/commits/", "1.json");
-    let good = fs::read(&file).unwrap();
+    let good = plain::read(&file).unwrap();
     fs::remove_file(&file).unwrap();
     let said = audit(commons);
-    fs::write(&file, good).unwrap();
+    plain::write(&file, good).unwrap();
     assert_eq!(said.code, Some(7), "a question taken out of the record went unseen");
     assert!(said.out.contains("no commit of the site stands behind it"), "{}", said.out);
 }
@@ -178,17 +180,17 @@ fn dressed_up(commons: &Commons) {
 /// are changed to fit.
 fn raised(commons: &Commons) {
     let file = files(&commons.path("site/vault/pools/commits")).pop().unwrap();
-    let good = fs::read_to_string(&file).unwrap();
+    let good = plain::read_to_string(&file).unwrap();
     let lines = find(commons, "vault/pools/settlements/", ".institutions.parquet");
     let (batch, bytes) = more(&lines);
     assert_eq!(batch.num_rows(), 4, "an institution has no line");
-    let (old, new) = (hex_digest(&fs::read(&lines).unwrap()), hex_digest(&bytes));
+    let (old, new) = (hex_digest(&plain::read(&lines).unwrap()), hex_digest(&bytes));
     let other = lines.with_file_name(format!("{new}.institutions.parquet"));
-    fs::write(&other, bytes).unwrap();
+    plain::write(&other, bytes).unwrap();
     assert!(good.contains(&old), "the commit does not name the lines");
-    fs::write(&file, good.replace(&old, &new)).unwrap();
+    plain::write(&file, good.replace(&old, &new)).unwrap();
     let said = audit(commons);
-    fs::write(&file, &good).unwrap();
+    plain::write(&file, &good).unwrap();
     fs::remove_file(&other).unwrap();
     assert_eq!(said.code, Some(7), "an institution was paid a cent that nobody gave");
     for part in
@@ -208,7 +210,7 @@ fn hex_digest(bytes: &[u8]) -> String {
 
 /// Reads lines, and writes them again with one cent more for the first.
 fn more(file: &Path) -> (RecordBatch, Vec<u8>) {
-    let bytes = bytes::Bytes::from(fs::read(file).unwrap());
+    let bytes = bytes::Bytes::from(plain::read(file).unwrap());
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
     let batch = reader.into_iter().next().unwrap().unwrap();
     let at = batch.schema().index_of("paid_minor").unwrap();

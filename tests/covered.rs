@@ -17,6 +17,8 @@ use sha3::Digest as _;
 
 #[path = "whole/commons.rs"]
 mod commons;
+#[path = "whole/plain.rs"]
+mod plain;
 
 use commons::{Commons, Said, files};
 
@@ -137,7 +139,7 @@ fn ok(commons: &Commons, now: &str, arguments: &[&str]) -> Said {
 fn write(commons: &Commons, name: &str, text: &str) -> String {
     let file = commons.path(name);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(&file, text).unwrap();
+    plain::write(&file, text).unwrap();
     file.display().to_string()
 }
 
@@ -241,7 +243,7 @@ fn order(commons: &Commons, now: &str, period: &str) -> (Value, String) {
     let out = commons.path("order.xml");
     let export = ["payout", "export", POLICY, period, "--debtor", &debtor, "--format", "json"];
     let said = ok(commons, now, &[&export[..], &["--out", out.to_str().unwrap()]].concat());
-    (serde_json::from_str(&said.out).unwrap(), fs::read_to_string(out).unwrap())
+    (serde_json::from_str(&said.out).unwrap(), plain::read_to_string(out).unwrap())
 }
 
 /// The bank's answer to every payment of an order: the outcome by its place.
@@ -359,13 +361,13 @@ fn an_event_is_paid_once_kept_books_and_told_in_plain_words() {
 fn flipped(commons: &Commons) {
     let site = commons.path("site");
     for file in files(&site.join("vault/covers")) {
-        let good = fs::read(&file).unwrap();
+        let good = plain::read(&file).unwrap();
         let mut bad = good.clone();
         let middle = bad.len() / 2;
         bad[middle] ^= 1;
-        fs::write(&file, &bad).unwrap();
+        plain::write(&file, &bad).unwrap();
         let said = audit(commons);
-        fs::write(&file, &good).unwrap();
+        plain::write(&file, &good).unwrap();
         let name = file.strip_prefix(&site).unwrap().to_str().unwrap();
         assert_eq!(said.code, Some(7), "{name}: {}{}", said.out, said.err);
         assert!(said.out.contains(name), "{name} is not named:\n{}", said.out);
@@ -380,7 +382,7 @@ fn dressed_up(commons: &Commons) {
     let commits = files(&commons.path("site/vault/covers/commits"));
     let evaluations: Vec<PathBuf> = commits
         .into_iter()
-        .filter(|file| fs::read_to_string(file).unwrap().contains("\"kind\": \"evaluated\""))
+        .filter(|file| plain::read_to_string(file).unwrap().contains("\"kind\": \"evaluated\""))
         .collect();
     let first = &evaluations[0];
     let changes: [(&str, Change<'_>, &str); 3] = [
@@ -400,35 +402,35 @@ fn dressed_up(commons: &Commons) {
     ];
     for (what, change, fault) in changes {
         let text = changed(commons, first, change);
-        let good = fs::read_to_string(first).unwrap();
-        fs::write(first, text).unwrap();
+        let good = plain::read_to_string(first).unwrap();
+        plain::write(first, text).unwrap();
         let said = audit(commons);
-        fs::write(first, good).unwrap();
+        plain::write(first, good).unwrap();
         assert_eq!(said.code, Some(7), "{what} went unseen");
         assert!(said.out.contains(fault), "{what}: not found: {fault}\n{}", said.out);
     }
     // An evaluation that is moved before the money came in: the two commits change places.
     let funded = commons.path("site/vault/covers/commits/000000000002.json");
-    let (money, events) = (fs::read(&funded).unwrap(), fs::read(first).unwrap());
-    fs::write(&funded, &events).unwrap();
-    fs::write(first, &money).unwrap();
+    let (money, events) = (plain::read(&funded).unwrap(), plain::read(first).unwrap());
+    plain::write(&funded, &events).unwrap();
+    plain::write(first, &money).unwrap();
     let said = audit(commons);
-    fs::write(&funded, &money).unwrap();
-    fs::write(first, &events).unwrap();
+    plain::write(&funded, &money).unwrap();
+    plain::write(first, &events).unwrap();
     assert_eq!(said.code, Some(7));
     for fault in ["the policy paid more than had come in", "it is older than the one before it"] {
         assert!(said.out.contains(fault), "not found: {fault}\n{}", said.out);
     }
     // A payment to the bank that no evaluation owes.
     let order = files(&commons.path("site/vault/payouts/commits")).remove(0);
-    let good = fs::read_to_string(&order).unwrap();
+    let good = plain::read_to_string(&order).unwrap();
     let list = good.find("\"settlements\"").unwrap();
     let at = list + good[list..].find(|c: char| c.is_ascii_digit()).unwrap();
     let mut bad = good.clone();
     bad.replace_range(at..=at, "2");
-    fs::write(&order, bad).unwrap();
+    plain::write(&order, bad).unwrap();
     let said = audit(commons);
-    fs::write(&order, good).unwrap();
+    plain::write(&order, good).unwrap();
     assert_eq!(said.code, Some(7), "an order that pays of a payment went unseen");
     assert!(said.out.contains("it pays what is not owed"), "{}", said.out);
 }
@@ -436,11 +438,11 @@ fn dressed_up(commons: &Commons) {
 /// Changes the lines of an evaluation, writes them as an object of their own, and returns the commit that
 /// names it; its sums are those of the changed lines.
 fn changed(commons: &Commons, commit: &Path, change: Change<'_>) -> String {
-    let text = fs::read_to_string(commit).unwrap();
+    let text = plain::read_to_string(commit).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     let old = &value["act"]["lines"];
     let (path, digest) = (old["path"].as_str().unwrap(), old["digest"].as_str().unwrap());
-    let lines = fs::read_to_string(commons.path("site/vault").join(path)).unwrap();
+    let lines = plain::read_to_string(commons.path("site/vault").join(path)).unwrap();
     let mut lines: Vec<Value> =
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     change(&mut lines);
@@ -453,7 +455,7 @@ fn changed(commons: &Commons, commit: &Path, change: Change<'_>) -> String {
             write!(all, "{b:02x}").unwrap();
             all
         });
-    fs::write(commons.path(&format!("site/vault/covers/lines/{fresh}.ndjson")), bytes).unwrap();
+    plain::write(commons.path(&format!("site/vault/covers/lines/{fresh}.ndjson")), bytes).unwrap();
     text.replace(digest, &fresh)
 }
 

@@ -21,6 +21,8 @@ use serde_json::Value;
 mod commons;
 #[path = "whole/people.rs"]
 mod people;
+#[path = "whole/plain.rs"]
+mod plain;
 
 use commons::{Commons, Said};
 
@@ -51,14 +53,16 @@ fn ok(commons: &Commons, arguments: &[&str]) -> Said {
 fn settlement(commons: &Commons) -> Value {
     let folder = commons.path("site/vault/pools/commits");
     let newest = commons::files(&folder).pop().unwrap();
-    let commit: Value = serde_json::from_str(&fs::read_to_string(newest).unwrap()).unwrap();
+    let commit: Value = serde_json::from_str(&plain::read_to_string(newest).unwrap()).unwrap();
     commit["act"].clone()
 }
 
 /// Returns who is paid by the settlement: (name, minor units), of people or of institutions.
 fn paid(commons: &Commons, lines: &Value, column: &str) -> Vec<(String, i64)> {
     let path = commons.path("site/vault").join(lines["path"].as_str().unwrap());
-    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(plain::read(path).unwrap()))
+            .unwrap();
     let mut paid = Vec::new();
     for batch in reader.build().unwrap() {
         let batch = batch.unwrap();
@@ -95,14 +99,14 @@ fn payees(commons: &Commons, everybody: &[(String, bool)], without: &[&str]) -> 
         writeln!(text, "{contributor},{institution},,,DE,{account}").unwrap();
     }
     let file = commons.path("payees.csv");
-    fs::write(&file, text).unwrap();
+    plain::write(&file, text).unwrap();
     file
 }
 
 fn order(commons: &Commons, out: &Path) -> (Said, Value) {
     let debtor = commons.path("debtor.toml");
     let text = format!("name = 'Care Commons'\niban = '{}'\nbic = 'COBADEFFXXX'\n", iban(999));
-    fs::write(&debtor, text).unwrap();
+    plain::write(&debtor, text).unwrap();
     let (debtor, out) = (debtor.to_str().unwrap(), out.to_str().unwrap());
     let export = ["payout", "export", POOL, "2026-Q4", "--debtor", debtor, "--out", out];
     let said = ok(commons, &[&export[..], &["--format", "json"]].concat());
@@ -112,7 +116,7 @@ fn order(commons: &Commons, out: &Path) -> (Said, Value) {
 
 /// Returns the payments of an order: (end-to-end id, amount as written).
 fn payments(file: &Path) -> Vec<(String, String)> {
-    let text = fs::read_to_string(file).unwrap();
+    let text = plain::read_to_string(file).unwrap();
     let inner = |block: &str, from: &str, to: &str| {
         block.split_once(from).unwrap().1.split_once(to).unwrap().0.to_owned()
     };
@@ -147,7 +151,7 @@ fn notify(file: &Path, booked: &[(String, String)], returned: &[(String, String)
          <TxsSummry><TtlNtries><NbOfNtries>{count}</NbOfNtries></TtlNtries></TxsSummry>\n\
          {entries}</Ntfctn></BkToCstmrDbtCdtNtfctn></Document>\n"
     );
-    fs::write(file, text).unwrap();
+    plain::write(file, text).unwrap();
 }
 
 fn answered(commons: &Commons, file: &Path) -> Value {
@@ -198,10 +202,10 @@ fn everybody_is_paid_once_whatever_the_bank_says_and_however_often() {
     assert_eq!(first["lines"]["count"], count);
     let mode = fs::metadata(&order_xml).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "others could read where people bank");
-    let bytes = fs::read(&order_xml).unwrap();
+    let bytes = plain::read(&order_xml).unwrap();
     let (said, second) = order(&commons, &order_xml);
     assert!(said.err.contains("the same file again"), "{}", said.err);
-    assert_eq!((fs::read(&order_xml).unwrap(), &second["message"]), (bytes, &first["message"]));
+    assert_eq!((plain::read(&order_xml).unwrap(), &second["message"]), (bytes, &first["message"]));
     let payments_of_first = payments(&order_xml);
     assert_eq!(payments_of_first.len(), count);
     checked(&commons, &order_xml, count);
@@ -249,9 +253,9 @@ fn checked(commons: &Commons, order: &Path, count: usize) {
     let said = ok(commons, &["payout", "check", order.to_str().unwrap(), "--format", "json"]);
     let sums: Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(sums["count"], count);
-    let text = fs::read_to_string(order).unwrap();
+    let text = plain::read_to_string(order).unwrap();
     let wrong = commons.path("wrong.xml");
-    fs::write(&wrong, text.replacen("<CtrlSum>", "<CtrlSum>9", 1)).unwrap();
+    plain::write(&wrong, text.replacen("<CtrlSum>", "<CtrlSum>9", 1)).unwrap();
     let refused = run(commons, &["payout", "check", wrong.to_str().unwrap()]);
     assert_eq!(refused.code, Some(3), "{}{}", refused.out, refused.err);
     assert!(refused.err.contains("CtrlSum"), "{}", refused.err);
@@ -268,7 +272,7 @@ fn erring(commons: &Commons, payments: &[(String, String)]) {
          {id},returned,{amount}1,EUR,2027-01-05,AC04\n\
          {id},returned,{amount},USD,2027-01-05,AC04\n"
     );
-    fs::write(&file, text).unwrap();
+    plain::write(&file, text).unwrap();
     let said = run(commons, &["payout", "settle", POOL, "--file", file.to_str().unwrap()]);
     assert_eq!(said.code, Some(4), "{}{}", said.out, said.err);
     for line in ["line 2", "line 3", "line 4"] {
@@ -302,14 +306,14 @@ fn tampered(commons: &Commons) {
         ["payouts/files", "payouts/lines", "payouts/answers", "payees/objects", "payouts/commits"]
     {
         let file = commons::files(&commons.path("site/vault").join(folder)).pop().unwrap();
-        let good = fs::read(&file).unwrap();
+        let good = plain::read(&file).unwrap();
         let mut bad = good.clone();
         let middle = bad.len() / 2;
         bad[middle] ^= 1;
-        fs::write(&file, &bad).unwrap();
+        plain::write(&file, &bad).unwrap();
         let audit = run(commons, &["audit", "--no-publish", "--format", "csv"]);
         let deep = run(commons, &["verify", "--deep"]);
-        fs::write(&file, &good).unwrap();
+        plain::write(&file, &good).unwrap();
         assert_eq!(audit.code, Some(7), "{folder}: {}{}", audit.out, audit.err);
         assert!(audit.out.contains(folder), "{folder} is not named: {}", audit.out);
         assert_eq!(deep.code, Some(7), "{folder}: {}{}", deep.out, deep.err);

@@ -27,7 +27,7 @@ use super::{
     lines::{lines, rows},
     paid::Sources,
     shape::{Act, Settled},
-    table::{ascends, count, ints, leaf_hash, object, root, texts},
+    table::{ascends, count, if_opens, ints, leaf_hash, object, root, texts},
 };
 use crate::{
     digest::{Sha3Digest, Sha256, canonical, hex, hmac_sha3_parts},
@@ -202,7 +202,9 @@ fn earned(
 ) -> Result<Option<BTreeMap<String, u128>>, store::Error> {
     let mut earned: BTreeMap<String, u128> = BTreeMap::new();
     for (_, _, act) in settled {
-        let Some(bytes) = sources.evidence.vault.find(&act.lines.path)? else { return Ok(None) };
+        let Some(bytes) = if_opens(sources.evidence.vault.find(&act.lines.path))? else {
+            return Ok(None);
+        };
         let Some(lines) = lines(bytes) else { return Ok(None) };
         for line in lines {
             let Ok(gross) = u128::try_from(line.gross) else { return Ok(None) };

@@ -13,6 +13,7 @@ use super::{
     payees::PayeeCommit,
     payouts::PayoutCommit,
     shape::{ConsentCommit, LinkageCommit, PartyCommit, PoolCommit},
+    table::if_opens,
     transfers::TransferCommit,
     values::ValueCommit,
 };
@@ -175,7 +176,11 @@ fn sequence<T: Serialize + DeserializeOwned>(
             *complete = false;
         }
         next = number.saturating_add(1);
-        let bytes = zone.get(&listed.path)?;
+        let Some(bytes) = if_opens(zone.find(&listed.path))? else {
+            audit.check(Check::Commit, &path, false, "it does not open");
+            *complete = false;
+            continue;
+        };
         let body: T = match serde_json::from_slice(&bytes) {
             Ok(body) => body,
             Err(error) => {

@@ -13,7 +13,7 @@ use super::{
     commits::{Commits, Numbered},
     expected::{Said, shown},
     shape::Counted,
-    table::{ascends, count, leaf_hash, object, root},
+    table::{ascends, count, if_opens, leaf_hash, object, root},
 };
 use crate::{
     digest::{Sha3Digest, Sha256, canonical, hmac_sha3, hmac_sha3_parts},
@@ -377,7 +377,7 @@ fn is_signed(evidence: &Evidence, line: &Line, trusts: &[Trust]) -> Result<bool,
     let text = match (&line.credential, &line.list) {
         (Some(credential), None) => credential.clone(),
         (None, Some(digest)) => {
-            let bytes = evidence.vault.find(&format!("licences/lists/{digest}.jwt"))?;
+            let bytes = if_opens(evidence.vault.find(&format!("licences/lists/{digest}.jwt")))?;
             let bytes = bytes.filter(|bytes| Sha3Digest::of(bytes) == *digest).unwrap_or_default();
             String::from_utf8(bytes.to_vec()).unwrap_or_default()
         }

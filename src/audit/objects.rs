@@ -11,6 +11,7 @@ use super::{
     goods::GoodsAct,
     licences::LicenceAct,
     shape::{Act, LinkageCommit},
+    table::{if_opens, object},
 };
 use crate::{
     digest::{Sha3Digest, Sha256},
@@ -23,6 +24,8 @@ use crate::{
 pub struct Rehashed {
     /// How many objects were hashed.
     pub objects: u64,
+    /// How many of them nobody can read any more, because their keys were destroyed.
+    pub unreadable: u64,
     /// Which of them are missing or differ, and which commits cannot be read.
     pub findings: Vec<Finding>,
 }
@@ -54,13 +57,13 @@ pub fn rehash(evidence: &Evidence) -> Result<Rehashed, store::Error> {
     }
     for ((zone, path), digest) in &named {
         let store = if *zone == "lake" { &evidence.lake } else { &evidence.vault };
-        super::table::object(&mut audit, store, zone, path, digest)?;
+        object(&mut audit, store, zone, path, digest)?;
     }
     let mut objects = u64::try_from(named.len()).unwrap_or(u64::MAX);
     for commit in &commits.lake {
         let version = &commit.body;
         for segment in version.tables.iter().flat_map(|t| &t.segments) {
-            if let Some(bytes) = evidence.lake.find(&segment.path)? {
+            if let Some(bytes) = if_opens(evidence.lake.find(&segment.path))? {
                 let name = format!("lake/{}", segment.path);
                 let good = Sha256::of(&bytes) == segment.sha256;
                 audit.check(Check::Object, &name, good, "its SHA-256 is another");
@@ -81,7 +84,8 @@ pub fn rehash(evidence: &Evidence) -> Result<Rehashed, store::Error> {
         audit.check(Check::Object, &name, good, "its leaves are not those of the version");
     }
     audit.findings.sort();
-    Ok(Rehashed { objects, findings: audit.findings })
+    let unreadable = u64::try_from(audit.unreadable.len()).unwrap_or(u64::MAX);
+    Ok(Rehashed { objects, unreadable, findings: audit.findings })
 }
 
 /// The objects that the inputs of settlements alone name: the payees, and what was new.
@@ -93,7 +97,7 @@ fn of_inputs(
     for commit in &commits.pools {
         let Act::Settled(act) = &commit.body.act else { continue };
         // Inputs that are missing or cannot be read are told as objects of their own.
-        let bytes = evidence.vault.find(&act.inputs.path)?.unwrap_or_default();
+        let bytes = if_opens(evidence.vault.find(&act.inputs.path))?.unwrap_or_default();
         let Ok(inputs) = serde_json::from_slice::<Inputs>(&bytes) else { continue };
         let objects = [inputs.payees, inputs.new_data].into_iter().flatten();
         named.extend(objects.map(|object| (object.path, object.digest)));

@@ -12,7 +12,7 @@ use super::{
     expected::{Said, shown},
     given::Payee,
     shape::Counted,
-    table::{ascends, count, object},
+    table::{ascends, count, if_opens, object},
 };
 use crate::{
     digest::{Sha3Digest, hmac_sha3_parts},
@@ -160,7 +160,7 @@ pub(super) fn accounts(evidence: &Evidence, commits: &Commits) -> Result<Account
     let mut imports = Vec::new();
     for commit in &commits.payees {
         let PayeeCommit { time, payees, .. } = &commit.body;
-        let bytes = evidence.vault.find(&payees.path)?.unwrap_or_default();
+        let bytes = if_opens(evidence.vault.find(&payees.path))?.unwrap_or_default();
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let lines = lines.filter_map(|line| serde_json::from_slice::<Line>(line).ok());
         let own = lines.map(|line| (line.id, line.account.map(|account| account.iban)));

@@ -48,13 +48,35 @@ pub(super) fn object(
     digest: &Sha3Digest,
 ) -> Result<Option<Bytes>, store::Error> {
     let name = format!("{named}/{path}");
-    let Some(bytes) = zone.find(path)? else {
-        audit.check(Check::Object, &name, false, "it is missing");
-        return Ok(None);
+    let bytes = match zone.find(path) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
+            audit.check(Check::Object, &name, false, "it is missing");
+            return Ok(None);
+        }
+        Err(store::Error::Sealed { .. }) => {
+            audit.check(Check::Object, &name, false, "its bytes have changed: it does not open");
+            return Ok(None);
+        }
+        Err(store::Error::Destroyed { .. }) => {
+            audit.unreadable.insert(name);
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
     };
     let good = Sha3Digest::of(&bytes) == *digest;
     audit.check(Check::Object, &name, good, "its bytes have changed");
     Ok(good.then_some(bytes))
+}
+
+/// Reads an object of which [`object`] tells what is wrong: none where it is not there or does not open.
+pub(super) fn if_opens(
+    found: Result<Option<Bytes>, store::Error>,
+) -> Result<Option<Bytes>, store::Error> {
+    match found {
+        Err(store::Error::Sealed { .. } | store::Error::Destroyed { .. }) => Ok(None),
+        Ok(_) | Err(_) => found,
+    }
 }
 
 /// Reads an object as Parquet after checking its digest.

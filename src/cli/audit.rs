@@ -97,6 +97,14 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         }
         let (checks, findings) = (audited.checks(), page.findings.len());
         writeln!(context.out, "\n{checks} checks, {findings} findings")?;
+        if page.unreadable > 0 {
+            let many = page.unreadable;
+            writeln!(
+                context.out,
+                "{many} objects cannot be read any more, their keys were destroyed: what rests on them \
+                 was not checked"
+            )?;
+        }
     } else {
         findings.write(context.global.format, page, context.out)?;
     }

@@ -105,8 +105,12 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
                     ]);
                 }
             }
-            let shown = Shown { version: &version, determinations: &determinations };
+            let destroyed = dataset::is_destroyed(&site, &version)?;
+            let shown = Shown { version: &version, destroyed, determinations: &determinations };
             table.write(context.global.format, &shown, context.out)?;
+            if destroyed {
+                writeln!(context.err, "its key was destroyed: nobody reads its rows any more")?;
+            }
             for released in &version.tables {
                 let Some(choice) = &released.choice else { continue };
                 let sure = match &choice.bound {
@@ -179,6 +183,8 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
 struct Shown<'a> {
     #[serde(flatten)]
     version: &'a dataset::Version,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    destroyed: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     determinations: &'a [RiskSigned],
 }

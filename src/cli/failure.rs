@@ -130,7 +130,8 @@ fn store_kind(error: &crate::store::Error) -> Kind {
     match error {
         E::Address { .. } => Kind::Usage,
         E::NotFound { .. } => Kind::Failed,
-        E::Differs { .. } => Kind::Integrity,
+        E::Differs { .. } | E::Sealed { .. } => Kind::Integrity,
+        E::Destroyed { .. } => Kind::Refused,
         E::Unavailable { .. } => Kind::Unavailable,
     }
 }
@@ -138,6 +139,33 @@ fn store_kind(error: &crate::store::Error) -> Kind {
 impl From<crate::store::Error> for Failure {
     fn from(error: crate::store::Error) -> Self {
         Self::new(store_kind(&error), error)
+    }
+}
+
+fn vault_kind(error: &crate::vault::Error) -> (Kind, Option<&'static str>) {
+    use crate::vault::Error as E;
+    match error {
+        E::Store(error) => (store_kind(error), None),
+        E::File { .. } | E::Command { .. } => {
+            (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
+        }
+        E::Lost { .. } => (Kind::Invalid, Some("give the key folder that belongs to this copy")),
+        E::Destroyed { .. } => (Kind::Refused, Some("nobody has that key any more")),
+        E::Unknown { .. } => (Kind::Usage, Some("`almoner keys list` names all keys")),
+        E::Format { .. } => (Kind::Integrity, None),
+        E::Busy => (Kind::Conflict, Some("run the command again when the others are done")),
+        E::Seal(_) => (Kind::Failed, None),
+    }
+}
+
+impl From<crate::vault::Error> for Failure {
+    fn from(error: crate::vault::Error) -> Self {
+        let (kind, hint) = vault_kind(&error);
+        let failure = Self::new(kind, error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 
@@ -150,6 +178,7 @@ impl From<crate::site::Error> for Failure {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
             E::Entry(_) => (Kind::Failed, None),
+            E::Vault(error) => vault_kind(error),
             E::Missing(_) => (Kind::Usage, Some("`almoner init SITE` makes one")),
             E::Exists(_) => (Kind::Usage, Some("leave it, or name another place")),
             E::Keys { .. } => {

@@ -189,6 +189,8 @@ impl From<query::Error> for Failure {
             E::NotConsented { .. } => Self::new(Kind::Refused, error).hint(
                 "nobody's data is used for what they did not agree to; ask for another purpose",
             ),
+            E::Destroyed { .. } => Self::new(Kind::Refused, error)
+                .hint("ask a version that is there: almoner dataset list"),
             E::Terms { ref verdict, .. } => {
                 let hint = match verdict.effect() {
                     Effect::Refer => {

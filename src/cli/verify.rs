@@ -33,6 +33,10 @@ pub fn run(args: &Args, context: &mut Context<'_>) -> Result<(), Failure> {
         let found = seen.findings.into_iter();
         problems.extend(found.map(|f| Problem { object: f.object, fault: f.fault }));
         writeln!(context.err, "objects: {} hashed", seen.objects)?;
+        if seen.unreadable > 0 {
+            let many = seen.unreadable;
+            writeln!(context.err, "{many} objects have no key any more: it was destroyed")?;
+        }
     }
     finish(&problems, context)
 }

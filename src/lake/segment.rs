@@ -11,7 +11,7 @@ use parquet::{
     basic::{Compression, ZstdLevel},
     file::{
         metadata::KeyValue,
-        properties::{EnabledStatistics, WriterProperties},
+        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
     },
     schema::types::ColumnPath,
 };
@@ -25,8 +25,12 @@ use crate::{
     store::Store,
 };
 
-/// Pages of this many rows keep the page index useful for a lookup by person.
-const PAGE_ROWS: usize = 20_000;
+/// Row groups of this many rows keep a lookup by person cheap: each tells its bounds and has a filter.
+const GROUP_ROWS: usize = 20_000;
+
+/// A column of a row group is one page, and its dictionary another, up to this size. DuckDB 2.0 opens
+/// no more than that of a column that is encrypted.
+const PAGE_BYTES: usize = 256 << 20;
 
 /// What a segment says of itself.
 #[derive(Debug, Clone)]
@@ -108,6 +112,18 @@ pub fn write_segment(
     Ok(Some(Written { segment: segment?, people }))
 }
 
+/// How the pages of a segment are made: the same rows give the same pages.
+pub fn segment_properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_created_by("almoner".to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_data_page_row_count_limit(GROUP_ROWS)
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_dictionary_page_size_limit(PAGE_BYTES)
+}
+
 fn write_rows(
     lake: &Store,
     metadata: &Metadata<'_>,
@@ -115,13 +131,9 @@ fn write_rows(
     people: u64,
 ) -> Result<Segment, Error> {
     let person = ColumnPath::from("person");
-    let properties = WriterProperties::builder()
-        .set_created_by("almoner".to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_data_page_row_count_limit(PAGE_ROWS)
+    let properties = segment_properties()
         .set_column_bloom_filter_enabled(person.clone(), true)
-        .set_column_bloom_filter_max_ndv(person, people.max(1))
+        .set_column_bloom_filter_max_ndv(person, people.clamp(1, GROUP_ROWS as u64))
         .set_key_value_metadata(Some(metadata.pairs()))
         .build();
     let fault = |source| Error::Write { table: metadata.table.to_owned(), source };

@@ -222,10 +222,13 @@ impl Lake {
         let papers = [&version.roster, &version.report].into_iter();
         let papers = papers.chain(&version.quality).chain(&version.papers);
         for PrivateObject { path, digest } in papers {
-            let fault = match vault.find(path)? {
-                None => "it is missing",
-                Some(bytes) if Sha3Digest::of(&bytes) != *digest => "its bytes have changed",
-                Some(_) => continue,
+            let fault = match opened(vault.find(path))? {
+                Opened::Missing => "it is missing",
+                Opened::Closed => "it does not open",
+                Opened::There(bytes) if Sha3Digest::of(&bytes) != *digest => {
+                    "its bytes have changed"
+                }
+                Opened::There(_) | Opened::Destroyed => continue,
             };
             problems.push(Problem { object: format!("vault/{path}"), fault: fault.to_owned() });
         }
@@ -233,17 +236,37 @@ impl Lake {
     }
 
     fn verify_segment(&self, segment: &Segment) -> Result<Option<Problem>, Error> {
-        let fault = match self.store.find(&segment.path)? {
-            None => "it is missing",
-            Some(bytes) if bytes.len() as u64 != segment.bytes => "its size has changed",
-            Some(bytes)
+        let fault = match opened(self.store.find(&segment.path))? {
+            Opened::Missing => "it is missing",
+            Opened::Closed => "it does not open",
+            Opened::There(bytes) if bytes.len() as u64 != segment.bytes => "its size has changed",
+            Opened::There(bytes)
                 if Sha3Digest::of(&bytes) != segment.sha3
                     || Sha256::of(&bytes) != segment.sha256 =>
             {
                 "its bytes have changed"
             }
-            Some(_) => return Ok(None),
+            // What was destroyed on purpose cannot be compared, and is no fault.
+            Opened::There(_) | Opened::Destroyed => return Ok(None),
         };
         Ok(Some(Problem { object: format!("lake/{}", segment.path), fault: fault.to_owned() }))
+    }
+}
+
+/// What came of reading an object that may be sealed.
+enum Opened {
+    There(bytes::Bytes),
+    Missing,
+    Closed,
+    Destroyed,
+}
+
+fn opened(found: store::Result<Option<bytes::Bytes>>) -> store::Result<Opened> {
+    match found {
+        Ok(Some(bytes)) => Ok(Opened::There(bytes)),
+        Ok(None) => Ok(Opened::Missing),
+        Err(store::Error::Sealed { .. }) => Ok(Opened::Closed),
+        Err(store::Error::Destroyed { .. }) => Ok(Opened::Destroyed),
+        Err(error) => Err(error),
     }
 }

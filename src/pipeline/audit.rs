@@ -18,6 +18,7 @@ use crate::{
     reward::PoolId,
     site::{self, About, Keys, Site},
     store::{self, Store},
+    vault::Keyring,
 };
 
 /// Why there is no audit.
@@ -85,13 +86,9 @@ impl Files {
             reason: format!("line {}, column {}", e.line(), e.column()),
         })?;
         let keys = Keys::open(keys, &about.origin)?;
-        let evidence = evidence(
-            &store.zone("vault"),
-            &store.zone("lake"),
-            &store.zone("ledger"),
-            &about,
-            &keys,
-        );
+        let keyring = Keyring::new(&store, keys.site_key());
+        let zones = (keyring.vault(), keyring.lake(), store.zone("ledger"));
+        let evidence = evidence(&zones.0, &zones.1, &zones.2, &about, &keys);
         Ok(Self { store, evidence })
     }
 
@@ -216,6 +213,7 @@ fn run(
         },
         checks: checks.filter(|check| check.count > 0).collect(),
         findings: findings.collect(),
+        unreadable: audit.unreadable().len() as u64,
         checkpoint: audit.head().map(|(size, root)| Checkpoint { size, root: root.to_string() }),
         commands: vec![
             pool.map_or_else(|| "almoner audit".to_owned(), |pool| format!("almoner audit {pool}")),

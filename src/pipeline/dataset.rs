@@ -50,6 +50,11 @@ pub fn show(site: &Site, name: &str) -> Result<Version, Error> {
     Ok(Lake::new(site.lake()).find(name)?.version)
 }
 
+/// Says whether the key of a version was destroyed, so that nobody reads its rows any more.
+pub fn is_destroyed(site: &Site, version: &Version) -> Result<bool, crate::site::Error> {
+    Ok(site.keyring().is_destroyed(&version.dataset, version.version)?)
+}
+
 /// Compares two versions.
 pub fn diff(site: &Site, before: &str, after: &str) -> Result<Vec<Difference>, Error> {
     let lake = Lake::new(site.lake());

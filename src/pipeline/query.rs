@@ -57,6 +57,14 @@ pub enum Error {
         /// What they consented to.
         consented: String,
     },
+    /// The version's key was destroyed.
+    #[error("`{dataset}@{version}` cannot be read any more: its key was destroyed")]
+    Destroyed {
+        /// The dataset.
+        dataset: String,
+        /// Its version.
+        version: u64,
+    },
     /// The terms of the dataset deny it, or more must be shown.
     #[error("{}", told(dataset, *version, verdict))]
     Terms {
@@ -152,6 +160,10 @@ pub fn answer(site: &Site, question: &Question<'_>) -> Result<Answered, Error> {
         });
     }
     let obligations = obligations(site, &version, &grant)?;
+    if site.keyring().is_destroyed(&version.dataset, version.version).map_err(site::Error::from)? {
+        let Version { dataset, version, .. } = version;
+        return Err(Error::Destroyed { dataset, version });
+    }
     let outcome = query::ask(&site.lake(), &version, question.sql, question.limits)?;
     let (record, commit, entry) = record(site, &grant, &version, &outcome)?;
     Ok(Answered {

@@ -16,7 +16,7 @@ use datafusion::{
 
 use super::{
     error::Error,
-    tables::{DUPLICATE, Segments},
+    tables::{DUPLICATE, Place, Segments},
 };
 use crate::lake::Version;
 
@@ -25,12 +25,12 @@ use crate::lake::Version;
 pub(super) struct Marks(BTreeMap<String, Arc<dyn TableSource>>);
 
 impl Marks {
-    /// Reads a version's manifest; `prefix` is the lake's place in its store.
-    pub(super) fn of(version: &Version, prefix: &str) -> Result<Self, Error> {
+    /// Reads a version's manifest.
+    pub(super) fn of(version: &Version, place: &Place) -> Result<Self, Error> {
         let mut marks = BTreeMap::new();
         for table in &version.tables {
             if table.segments.iter().any(|segment| segment.duplicates) {
-                let marked = Segments::new(table, prefix)?.marked();
+                let marked = Segments::new(table, place)?.marked();
                 marks.insert(table.table.clone(), provider_as_source(Arc::new(marked)));
             }
         }

@@ -34,7 +34,7 @@ use super::{
     functions, guard,
     records::Marks,
     shape::{self, Identifiers, Measure, Shape},
-    tables::{LAKE, Segments},
+    tables::{LAKE, Place, Segments},
 };
 use crate::{lake::Version, schema::Role, store::Store};
 
@@ -72,9 +72,10 @@ pub fn ask(lake: &Store, version: &Version, sql: &str, limits: Limits) -> Result
     let guarded = guard::guard(sql, &tables)?;
     let text = guarded.text();
     let statement = Statement::Statement(Box::new(guarded.into_statement()));
-    let state = session(lake, version, limits)?;
+    let place = Place::of(lake, &version.dataset)?;
+    let state = session(lake, version, &place, limits)?;
     let identifiers = identifiers(version);
-    let marks = Marks::of(version, lake.object_store()?.1.as_ref())?;
+    let marks = Marks::of(version, &place)?;
     let failed = |_| Error::Engine { doing: "started", kind: "runtime" };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(limits.partitions.max(1))
@@ -112,7 +113,12 @@ fn identifiers(version: &Version) -> Identifiers {
     identifiers
 }
 
-fn session(lake: &Store, version: &Version, limits: Limits) -> Result<SessionState, Error> {
+fn session(
+    lake: &Store,
+    version: &Version,
+    place: &Place,
+    limits: Limits,
+) -> Result<SessionState, Error> {
     let config = SessionConfig::new()
         .with_information_schema(false)
         .with_create_default_catalog_and_schema(true)
@@ -124,7 +130,7 @@ fn session(lake: &Store, version: &Version, limits: Limits) -> Result<SessionSta
         .with_disk_manager_builder(disk)
         .build_arc()
         .map_err(|e| engine("started", &e, limits))?;
-    let (objects, prefix) = lake.object_store()?;
+    let (objects, _) = lake.object_store()?;
     let root =
         url::Url::parse(LAKE).map_err(|_| Error::Engine { doing: "started", kind: "address" })?;
     runtime.register_object_store(&root, objects);
@@ -144,7 +150,7 @@ fn session(lake: &Store, version: &Version, limits: Limits) -> Result<SessionSta
         .build();
     let context = SessionContext::new_with_state(state);
     for table in &version.tables {
-        let segments = Segments::new(table, prefix.as_ref())?;
+        let segments = Segments::new(table, place)?;
         context
             .register_table(TableReference::bare(table.table.as_str()), Arc::new(segments))
             .map_err(|e| engine("opened the tables", &e, limits))?;

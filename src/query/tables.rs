@@ -1,10 +1,10 @@
 //! The tables of one dataset version, as the engine sees them: exactly the segments that the
-//! manifest lists, each with the size it lists.
+//! manifest lists, each with the size that it has in the store.
 //!
-//! Comes in: a table's manifest. Goes out: a table to scan. Never: a directory listing, a segment
+//! Comes in: a table's manifest. Goes out: a table to scan. Never: a segment that only a listing has, one
 //! that is skipped because it is gone, or a column that the manifest does not have.
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use datafusion::{
     arrow::datatypes::{DataType, Field, Schema, SchemaRef},
@@ -17,13 +17,13 @@ use datafusion::{
         source::DataSourceExec,
         table_schema::TableSchema,
     },
-    execution::object_store::ObjectStoreUrl,
+    execution::{object_store::ObjectStoreUrl, parquet_encryption::EncryptionFactory},
     logical_expr::Expr,
     physical_plan::{ExecutionPlan, empty::EmptyExec},
 };
 
-use super::{error::Error, shape::PERSON};
-use crate::lake::TableVersion;
+use super::{error::Error, keys::Keys, shape::PERSON};
+use crate::{lake::TableVersion, store::Store};
 
 /// The address that the lake has inside the engine.
 pub(super) const LAKE: &str = "almoner://lake/";
@@ -31,6 +31,31 @@ pub(super) const LAKE: &str = "almoner://lake/";
 /// The column that says whether a row is a duplicate, in tables that are marked. No schema can name
 /// a column like it, and no question sees it.
 pub(super) const DUPLICATE: &str = "#duplicate";
+
+/// Where the segments of a dataset lie.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The lake's place in its store.
+    prefix: String,
+    /// The sizes of segments as they are stored, where that is not what the manifest lists.
+    sizes: BTreeMap<String, u64>,
+    /// What opens them, where the lake is sealed.
+    keys: Option<Arc<Keys>>,
+}
+
+impl Place {
+    /// Looks where the segments of a dataset lie; of a sealed lake the store alone knows the sizes.
+    pub(super) fn of(lake: &Store, dataset: &str) -> Result<Self, Error> {
+        let prefix = lake.object_store()?.1.as_ref().to_owned();
+        let keys = lake.seal().map(|seal| Arc::new(Keys::new(Arc::clone(seal))));
+        let listed = match &keys {
+            Some(_) => lake.list(&format!("{dataset}/segments"))?,
+            None => Vec::new(),
+        };
+        let sizes = listed.into_iter().map(|object| (object.path, object.bytes)).collect();
+        Ok(Self { prefix, sizes, keys })
+    }
+}
 
 /// One table of a version.
 #[derive(Debug, Clone)]
@@ -41,6 +66,8 @@ pub(super) struct Segments {
     marked: bool,
     /// Each segment.
     files: Vec<File>,
+    /// What opens them, where they are sealed.
+    keys: Option<Arc<Keys>>,
 }
 
 /// One segment.
@@ -52,8 +79,8 @@ struct File {
 }
 
 impl Segments {
-    /// Reads a table's manifest; `prefix` is the lake's place in its store.
-    pub(super) fn new(table: &TableVersion, prefix: &str) -> Result<Self, Error> {
+    /// Reads a table's manifest.
+    pub(super) fn new(table: &TableVersion, place: &Place) -> Result<Self, Error> {
         let fault = |what: &str| Error::Integrity(format!("table `{}` {what}", table.table));
         let mut fields = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
@@ -69,14 +96,15 @@ impl Segments {
             if segment.path.split('/').any(|part| matches!(part, "" | "." | "..")) {
                 return Err(fault("lists a segment outside the lake"));
             }
-            let path = [prefix, segment.path.as_str()].join("/");
+            let path = [place.prefix.as_str(), segment.path.as_str()].join("/");
             files.push(File {
                 path: path.trim_start_matches('/').to_owned(),
-                bytes: segment.bytes,
+                bytes: place.sizes.get(&segment.path).copied().unwrap_or(segment.bytes),
                 duplicates: segment.duplicates,
             });
         }
-        Ok(Self { schema: Arc::new(Schema::new(fields)), marked: false, files })
+        let keys = place.keys.clone();
+        Ok(Self { schema: Arc::new(Schema::new(fields)), marked: false, files, keys })
     }
 
     /// Returns the table with one more column, which says of each row whether it is a duplicate.
@@ -151,7 +179,11 @@ impl Segments {
                 .with_partition_values(mark.into_iter().collect())
         });
         let groups = FileGroup::new(files.collect()).split_files(partitions.max(1));
-        let source = Arc::new(ParquetSource::new(self.layout()));
+        let mut source = ParquetSource::new(self.layout());
+        if let Some(keys) = &self.keys {
+            source = source.with_encryption_factory(Arc::clone(keys) as Arc<dyn EncryptionFactory>);
+        }
+        let source = Arc::new(source);
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE)?, source)
             .with_file_groups(groups)
             .with_projection_indices(projection)?

@@ -20,6 +20,9 @@ pub struct AuditPage {
     pub checks: Vec<AuditCheck>,
     /// What did not come out.
     pub findings: Vec<AuditFinding>,
+    /// How many objects nobody can read any more, because their keys were destroyed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
     /// The signed state that was audited.
     pub checkpoint: Option<Checkpoint>,
     /// Commands that repeat it.
@@ -50,6 +53,11 @@ pub struct AuditFinding {
     pub fault: String,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Writes an audit as HTML.
 pub fn audit_page(page: &AuditPage) -> String {
     let asked: u64 = page.checks.iter().map(|check| check.count).sum();
@@ -66,6 +74,12 @@ pub fn audit_page(page: &AuditPage) -> String {
                 (thousands(asked)) " checks, " (page.findings.len()) " findings. Everything was \
                  reckoned anew from what was recorded, by code that is not the code which \
                  recorded it."
+            }
+        }
+        @if page.unreadable > 0 {
+            p {
+                (thousands(page.unreadable)) " objects cannot be read any more, because their keys were \
+                 destroyed. What rests on them was not checked; their digests stand in the book."
             }
         }
         @if !page.findings.is_empty() {

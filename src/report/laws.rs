@@ -212,6 +212,7 @@ fn settlement(odd: &str) -> SettlementPage {
 
 fn audit(odd: &str) -> AuditPage {
     AuditPage {
+        unreadable: 0,
         time: time(),
         scope: format!("Bay Health Commons{odd}"),
         checks: vec![AuditCheck {

@@ -44,15 +44,25 @@ pub fn random() -> Result<Zeroizing<[u8; 32]>, SeedError> {
 /// Makes a file with a random secret; says whether it did: a file that is there stays as it is.
 pub fn create(file: &Path) -> Result<bool, SeedError> {
     let text = Zeroizing::new(format!("{}\n", hex(random()?.as_slice())));
-    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let written = opened.and_then(|mut f| {
+    create_text(file, &text)
+}
+
+/// Makes a file that its owner alone may read; says whether it did: one that is there stays as it is.
+pub fn create_text(file: &Path, text: &str) -> Result<bool, SeedError> {
+    let beside = file.with_file_name(format!(".{}-{}", name(file), std::process::id()));
+    let fault = |error| SeedError::Write(name(file), error);
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options.open(&beside).and_then(|mut f| {
         f.write_all(text.as_bytes())?;
         f.sync_all()
     });
-    match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(SeedError::Write(name(file), error)),
+    // The name appears with all that the file holds, or not at all.
+    let linked = written.and_then(|()| fs::hard_link(&beside, file));
+    match (linked, fs::remove_file(&beside)) {
+        (Ok(()), removed) => removed.map(|()| true).map_err(fault),
+        (Err(error), _) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        (Err(error), _) => Err(fault(error)),
     }
 }
 

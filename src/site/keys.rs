@@ -13,7 +13,11 @@ use super::Error;
 use crate::{
     digest::{hex, hmac_sha256},
     signed_note::{Signer, seed},
+    vault::SiteKey,
 };
+
+/// Names the command that keeps the wrapping key, for sites made and keys rotated from now on.
+const WRAP_COMMAND: &str = "ALMONER_WRAP_COMMAND";
 
 /// The file of the key with which a site issues licences.
 const ISSUER: &str = "issuer.seed";
@@ -92,6 +96,14 @@ impl Keys {
     /// Makes the key with which the site itself issues licences, where it has none.
     pub fn make_issuer(&self) -> Result<(), Error> {
         make(&self.folder, ISSUER)
+    }
+
+    /// Returns what wraps the keys of data.
+    pub fn site_key(&self) -> SiteKey {
+        #[expect(clippy::disallowed_methods, reason = "the one look at it; a site hands it out")]
+        let command = std::env::var(WRAP_COMMAND).ok();
+        let lines = command.map(|words| words.split_whitespace().collect::<Vec<_>>().join("\n"));
+        SiteKey::new(&self.folder, lines.as_deref())
     }
 
     /// Returns a secret for one use.

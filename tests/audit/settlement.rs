@@ -15,7 +15,7 @@ use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder}
 
 use crate::{
     commons::{Commons, Said, files},
-    hex_digest, people,
+    hex_digest, people, plain,
 };
 
 /// Rules with all that a settlement can do: reserve, three layers, caps, split, tax, tranches.
@@ -88,14 +88,14 @@ const WEIGHTS: [&str; 4] = ["base_weight", "usage_weight", "new_weight", "value_
 fn asked(name: &str) -> Commons {
     let commons = Commons::new(name);
     people::prepare(&commons, 200);
-    let pipeline = fs::read_to_string(commons.path("pipeline.toml")).unwrap();
+    let pipeline = plain::read_to_string(commons.path("pipeline.toml")).unwrap();
     if !pipeline.contains("[records]") {
         let records = "\n[records]\nsimilar = 0.9\nstratum = [\"conditions code\"]\n";
-        fs::write(commons.path("pipeline.toml"), pipeline + records).unwrap();
+        plain::write(commons.path("pipeline.toml"), pipeline + records).unwrap();
     }
     let ingest = people::ingest(&commons);
     commons.ok(&ingest.each_ref().map(String::as_str));
-    fs::write(commons.path("rules.toml"), RULES).unwrap();
+    plain::write(commons.path("rules.toml"), RULES).unwrap();
     let rules = commons.path("rules.toml");
     let rules = rules.to_str().unwrap();
     let open = ["pool", "open", "whole", "--currency", "EUR", "--dataset", "diabetes"];
@@ -149,7 +149,8 @@ fn withdrawn(commons: &Commons) -> Vec<String> {
     let vault = commons.path("site/vault");
     let mut people = Vec::new();
     for file in files(&vault.join("consent/commits")) {
-        let commit: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let commit: serde_json::Value =
+            serde_json::from_slice(&plain::read(&file).unwrap()).unwrap();
         let path = commit["contributors"]["path"].as_str();
         if let Some(path) = path.filter(|_| commit["withdrawals"] != 0) {
             let keys = read(&vault.join(path));
@@ -169,7 +170,7 @@ fn payees(commons: &Commons) {
         writeln!(text, "{id},person-{},{verified},{country},,,", at / 2).unwrap();
     }
     let file = commons.path("payees.csv");
-    fs::write(&file, text).unwrap();
+    plain::write(&file, text).unwrap();
     commons.ok(&["payee", "import", file.to_str().unwrap()]);
 }
 
@@ -220,7 +221,7 @@ fn copy(commons: &Commons, name: &str) -> Commons {
 }
 
 fn read(file: &Path) -> RecordBatch {
-    let bytes = bytes::Bytes::from(fs::read(file).unwrap());
+    let bytes = bytes::Bytes::from(plain::read(file).unwrap());
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
     let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
     arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
@@ -262,18 +263,18 @@ fn fewer(batch: &RecordBatch) -> RecordBatch {
 /// Puts other bytes in the place of an object, under their own digest, and makes every file that
 /// names it name the new one: a commit, or inputs, which get a new seed and a new name in turn.
 fn replaced(commons: &Commons, file: &Path, bytes: &[u8]) -> PathBuf {
-    let (old, new) = (hex_digest(&fs::read(file).unwrap()), hex_digest(bytes));
+    let (old, new) = (hex_digest(&plain::read(file).unwrap()), hex_digest(bytes));
     let name = file.file_name().unwrap().to_str().unwrap().replace(&old, &new);
     let to = file.with_file_name(name);
-    fs::write(&to, bytes).unwrap();
+    plain::write(&to, bytes).unwrap();
     for other in files(&commons.path("site/vault/pools")) {
-        let Ok(text) = fs::read_to_string(&other) else { continue };
+        let Ok(text) = plain::read_to_string(&other) else { continue };
         if !text.contains(&old) || other == to {
             continue;
         }
         let changed = text.replace(&old, &new);
         if other.parent().unwrap().ends_with("commits") {
-            fs::write(&other, changed).unwrap();
+            plain::write(&other, changed).unwrap();
         } else {
             replaced(commons, &other, &seeded(&changed));
         }
@@ -310,7 +311,7 @@ fn sorted(value: &serde_json::Value) -> serde_json::Value {
 /// The paths, in the site, of what the newest settlement names.
 fn settled(commons: &Commons) -> serde_json::Value {
     let commits = files(&commons.path("site/vault/pools/commits"));
-    let text = fs::read_to_string(commits.last().unwrap()).unwrap();
+    let text = plain::read_to_string(commits.last().unwrap()).unwrap();
     serde_json::from_str::<serde_json::Value>(&text).unwrap()["act"].clone()
 }
 
@@ -351,7 +352,7 @@ fn a_settlement_with_every_rule_is_reproduced_and_a_flipped_byte_of_any_input_is
 
     let inputs = vault(&commons, &act["inputs"]);
     let given: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(&inputs).unwrap()).unwrap();
+        serde_json::from_str(&plain::read_to_string(&inputs).unwrap()).unwrap();
     let mut objects = vec![inputs];
     for at in [&act["lines"], &act["leaves"], &act["institution_lines"], &act["held"]] {
         objects.push(vault(&commons, at));
@@ -369,18 +370,18 @@ fn a_settlement_with_every_rule_is_reproduced_and_a_flipped_byte_of_any_input_is
     }
     objects.push(one(&commons, "vault/usage/lines/", ".parquet"));
     for file in objects {
-        let good = fs::read(&file).unwrap();
+        let good = plain::read(&file).unwrap();
         for at in [0, good.len() / 2, good.len() - 1] {
             let mut bad = good.clone();
             bad[at] ^= 1;
-            fs::write(&file, bad).unwrap();
+            plain::write(&file, bad).unwrap();
             let said = recompute(&commons);
             let name = file.strip_prefix(commons.path("site")).unwrap().to_str().unwrap();
             assert_eq!(said.code, Some(7), "{name}, byte {at}: a changed byte went unseen");
             let told = said.out.contains(name) && said.err.contains("cannot be reproduced");
             assert!(told, "{name}, byte {at}, is not named:\n{}{}", said.out, said.err);
         }
-        fs::write(&file, good).unwrap();
+        plain::write(&file, good).unwrap();
     }
     assert_eq!(recompute(&commons).code, Some(0), "the site was not put back");
     let period = ["audit", "recompute", "whole", "--period"];
@@ -401,7 +402,7 @@ fn columns(commons: &Commons) {
     ] {
         for column in columns {
             let good: Vec<_> =
-                files(&pools).into_iter().map(|f| (f.clone(), fs::read(&f).unwrap())).collect();
+                files(&pools).into_iter().map(|f| (f.clone(), plain::read(&f).unwrap())).collect();
             let file = vault(commons, &settled(commons)[table]);
             let new = replaced(commons, &file, &written(&more(&read(&file), column)));
             let said = recompute(commons);
@@ -423,7 +424,7 @@ fn put_back(folder: &Path, good: &[(PathBuf, Vec<u8>)]) {
         }
     }
     for (file, bytes) in good {
-        fs::write(file, bytes).unwrap();
+        plain::write(file, bytes).unwrap();
     }
 }
 
@@ -442,7 +443,7 @@ fn tables(commons: &Commons) {
 
     let inputs = |commons: &Commons, act: &serde_json::Value| {
         let file = vault(commons, &act["inputs"]);
-        let text = fs::read_to_string(&file).unwrap();
+        let text = plain::read_to_string(&file).unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         (file, value)
     };
@@ -479,10 +480,10 @@ fn tables(commons: &Commons) {
     let batch = more(&more(&more(&read(&file), "payable_minor"), "paid_minor"), "vested_micro");
     let new = replaced(&raised, &file, &written(&batch));
     let commit = files(&raised.path("site/vault/pools/commits")).pop().unwrap();
-    let text = fs::read_to_string(&commit).unwrap();
+    let text = plain::read_to_string(&commit).unwrap();
     let paid = act["totals"]["paid"]["amount"].as_str().unwrap();
     let dearer = (paid.parse::<u64>().unwrap() + 1).to_string();
-    fs::write(&commit, text.replace(&format!("\"{paid}\""), &format!("\"{dearer}\""))).unwrap();
+    plain::write(&commit, text.replace(&format!("\"{paid}\""), &format!("\"{dearer}\""))).unwrap();
     let name = new.file_name().unwrap().to_str().unwrap();
     found(&raised, name, "`paid_minor` of somebody's line is not what it should be");
     found(&raised, "vault/pools/commits/", "its totals are others in");
@@ -498,14 +499,14 @@ fn a_settlement_made_under_false_rules_is_found_though_all_of_it_fits() {
     let falsified = |name: &str, from: &str, to: &str| {
         let commons = copy(&honest, name);
         let file = commits(&commons).into_iter().find(|file| {
-            let text = fs::read_to_string(file).unwrap();
+            let text = plain::read_to_string(file).unwrap();
             text.contains("\"pool\": \"whole\"") && text.contains(from)
         });
         let file = file.unwrap_or_else(|| panic!("no commit says {from}"));
-        let good = fs::read_to_string(&file).unwrap();
-        fs::write(&file, good.replacen(from, to, 1)).unwrap();
+        let good = plain::read_to_string(&file).unwrap();
+        plain::write(&file, good.replacen(from, to, 1)).unwrap();
         settled(&commons);
-        fs::write(&file, good).unwrap();
+        plain::write(&file, good).unwrap();
         commons
     };
     let settlements = "vault/pools/settlements/";
@@ -533,13 +534,13 @@ fn a_settlement_made_under_false_rules_is_found_though_all_of_it_fits() {
     columns[batch.schema().index_of("contributor").unwrap()] =
         Arc::new(put.collect::<StringArray>());
     let roster = written(&RecordBatch::try_new(batch.schema(), columns).unwrap());
-    let (old, new) = (hex_digest(&fs::read(&file).unwrap()), hex_digest(&roster));
-    fs::write(file.with_file_name(format!("{new}.parquet")), roster).unwrap();
+    let (old, new) = (hex_digest(&plain::read(&file).unwrap()), hex_digest(&roster));
+    plain::write(file.with_file_name(format!("{new}.parquet")), roster).unwrap();
     let version = one(&back, "lake/commits/", ".json");
-    let good = fs::read_to_string(&version).unwrap();
-    fs::write(&version, good.replace(&old, &new)).unwrap();
+    let good = plain::read_to_string(&version).unwrap();
+    plain::write(&version, good.replace(&old, &new)).unwrap();
     settled(&back);
     found(&back, "vault/rosters/", "somebody in it had not consented to this use");
-    fs::write(&version, good).unwrap();
+    plain::write(&version, good).unwrap();
     found(&back, settlements, "`versions` is not what counted");
 }

@@ -21,7 +21,7 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 from lxml import etree
 
-from folder import Faults, argument, commits, failed, passed
+from folder import Faults, argument, commits, failed, opened, passed
 
 VERSIONS = ["pain.001.001.03", "pain.001.001.09"]
 DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
@@ -179,7 +179,8 @@ def paid_before(site, pool):
 
 def main():
     site, almoner = argument("SITE ALMONER").resolve(), pathlib.Path(sys.argv[2]).resolve()
-    acts = [(n, c["act"], c["time"]) for n, c in commits(site, "vault/pools/commits")]
+    inside = opened(site, almoner)
+    acts = [(n, c["act"], c["time"]) for n, c in commits(inside, "vault/pools/commits")]
     settled = [(n, act) for n, act, _ in acts if act["kind"] == "settled"]
     if not settled:
         failed(["the site has settled nothing"])
@@ -191,7 +192,7 @@ def main():
             folder = pathlib.Path(folder)
             copy = Copy(site, almoner, folder, now)
             (folder / "debtor.toml").write_text(f"name = 'Commons'\niban = '{iban(999)}'\n")
-            sums = payees(settled, site / "vault", folder / "payees.csv")
+            sums = payees(settled, inside / "vault", folder / "payees.csv")
             copy.ok("payee", "import", folder / "payees.csv")
             for number, act in settled:
                 if number not in sums:
@@ -206,7 +207,7 @@ def main():
                 currency = act["totals"]["paid"]["currency"]
                 count, total = sums[number]
                 if number == max(n for n, other in settled if other["pool"] == pool):
-                    before_count, before_total = paid_before(site, pool)
+                    before_count, before_total = paid_before(inside, pool)
                     count, total = count - before_count, total - before_total
                 payments = check_order(faults, copy, file, version, count, total, currency)
                 answer(folder / "bank.xml", camt, payments, currency)

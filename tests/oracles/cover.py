@@ -21,7 +21,7 @@ import sys
 
 import duckdb
 
-from folder import Faults, commits, failed, passed, predicate
+from folder import Faults, commits, failed, opened, passed, predicate
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLICY = "gestational-diabetes-2026"
@@ -261,12 +261,13 @@ def main():
     act(work, almoner)
     faults = Faults()
     runs, rows = expected(work)
-    found = [act for _, act in commits(work / "site", "vault/covers/commits")
+    inside = opened(work / "site", almoner, work / "keys")
+    found = [act for _, act in commits(inside, "vault/covers/commits")
              if act["act"]["kind"] == "evaluated"]
     faults.expect(len(found) == 2, f"{len(found)} evaluations, not 2")
     total = 0
     for (paid, flagged), commit in zip(runs, found):
-        lines = (work / "site/vault" / commit["act"]["lines"]["path"]).read_text(encoding="utf-8")
+        lines = (inside / "vault" / commit["act"]["lines"]["path"]).read_text(encoding="utf-8")
         lines = [json.loads(line) for line in lines.splitlines()]
         own = {line["contributor"]: line for line in lines if line["outcome"] == "paid"}
         back = {line["contributor"] for line in lines if line["outcome"] == "flagged"}
@@ -281,7 +282,7 @@ def main():
         said = predicate(commit["entry"])
         if len(own) >= 10:
             faults.expect(int(said["total"]["amount"]) == SUM * len(own), f"{name}: its entry's total")
-    order = [act for _, act in commits(work / "site", "vault/payouts/commits")][0]["act"]
+    order = [act for _, act in commits(inside, "vault/payouts/commits")][0]["act"]
     faults.expect(int(order["total"]["amount"]) == total, "the bank was told to pay another sum")
     for what, count in [("paid at first", len(runs[0][0])), ("paid later", len(runs[1][0])),
                         ("flagged", len(runs[1][1]))]:

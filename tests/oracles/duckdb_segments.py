@@ -7,7 +7,7 @@ import re
 
 import duckdb
 
-from folder import Faults, argument, commits, passed, failed, predicate, sha3, sha256
+from folder import Faults, argument, commits, failed, opened, passed, predicate, sha3, sha256
 
 # Arrow's names of types and DuckDB's for the same Parquet columns.
 TYPES = {
@@ -28,7 +28,7 @@ def type_fits(arrow, duck):
 
 
 def main():
-    site = argument("SITE")
+    site = opened(argument("SITE"))
     db = duckdb.connect()
     faults, segments, rows_all, versions = Faults(), 0, 0, 0
     newest = {}

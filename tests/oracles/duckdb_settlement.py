@@ -16,7 +16,7 @@ import re
 
 import duckdb
 
-from folder import Faults, argument, commits, failed, passed, predicate, sha3
+from folder import Faults, argument, commits, failed, opened, passed, predicate, sha3
 
 MICRO = 1_000_000
 MILLION = 1_000_000
@@ -670,7 +670,7 @@ def root(leaves):
 
 
 def main():
-    site = argument("SITE")
+    site = opened(argument("SITE"))
     faults, done = Faults(), []
     acts = commits(site, "vault/pools/commits")
     for number, commit in acts:

@@ -41,8 +41,8 @@ refused() {
 
 pools=$(cd "$(dirname "$0")" && PYTHONDONTWRITEBYTECODE=1 "$python" - "$site" <<'PYTHON'
 import sys
-from folder import commits, predicate
-print("\n".join(sorted({predicate(act["entry"])["pool"] for _, act in commits(sys.argv[1], "vault/pools/commits")})))
+from folder import commits, opened, predicate
+print("\n".join(sorted({predicate(act["entry"])["pool"] for _, act in commits(opened(sys.argv[1]), "vault/pools/commits")})))
 PYTHON
 )
 [ -n "$pools" ] || { echo "the site has no pool"; exit 1; }

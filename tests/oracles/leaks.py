@@ -18,7 +18,7 @@ import ahocorasick
 import pyarrow
 import pyarrow.parquet
 
-from folder import argument, failed, passed
+from folder import argument, failed, opened, passed
 
 # Columns that say who somebody is. `common` are words that pages of any text may hold (a first
 # name, a city): looked for in cells and JSON strings as a whole, not inside words.
@@ -167,6 +167,7 @@ def main():
         failed(["no patient table was found: there is nothing to look for"])
     found = needles(paths, demo)
     search, files = Search(found), 0
+    site = opened(site)
     for zone in ("lake", "ledger", "public"):
         for path in sorted((site / zone).rglob("*")):
             if path.is_file():

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from folder import Faults, argument, commits, failed, passed
+from folder import Faults, argument, commits, failed, opened, passed
 
 PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 
@@ -79,13 +79,14 @@ def check(faults, name, folder, site, version):
 
 def main():
     site, almoner = argument("SITE ALMONER"), sys.argv[2]
-    newest = {version["dataset"]: version for _, version in commits(site, "lake/commits")}
+    inside = opened(site, almoner)
+    newest = {version["dataset"]: version for _, version in commits(inside, "lake/commits")}
     faults, events = Faults(), 0
     for dataset, version in newest.items():
         with tempfile.TemporaryDirectory() as folder:
             export = ["dataset", "export", dataset, "--as", "meds", "--out", folder]
             subprocess.run([almoner, "--quiet", "--site", site, *export], check=True, stdout=subprocess.DEVNULL)
-            events += check(faults, dataset, pathlib.Path(folder), site, version)
+            events += check(faults, dataset, pathlib.Path(folder), inside, version)
     if faults or not events:
         failed(faults or ["nothing was exported"])
     passed(f"{events:,} events of {len(newest)} datasets, as MEDS {meds.__version__} wants them")

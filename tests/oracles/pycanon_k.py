@@ -9,11 +9,11 @@ import pandas
 import pyarrow.parquet
 from pycanon import anonymity
 
-from folder import Faults, argument, commits, passed, failed
+from folder import Faults, argument, commits, failed, opened, passed
 
 
 def main():
-    site = argument("SITE")
+    site = opened(argument("SITE"))
     faults, measured = Faults(), []
     for _, version in commits(site, "lake/commits"):
         name = f"{version['dataset']}@{version['version']}"

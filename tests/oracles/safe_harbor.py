@@ -14,7 +14,7 @@ import sys
 import pyarrow
 import pyarrow.parquet
 
-from folder import argument, failed, passed
+from folder import argument, failed, opened, passed
 from leaks import Search, search_file
 
 TABLES = ["patients", "encounters", "conditions", "medications", "procedures", "immunizations",
@@ -49,7 +49,7 @@ def crowded(path):
 
 
 def main():
-    site = argument("SITE DATA")
+    site = opened(argument("SITE DATA"))
     data = pathlib.Path(sys.argv[2])
     faults, cells, codes = [], 0, set()
     prefixes = crowded(data / "zip" / "zcta_population_2020.csv")

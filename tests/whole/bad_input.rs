@@ -15,6 +15,7 @@ use std::{
 };
 
 use super::commons::{Commons, Said, files};
+use super::plain;
 
 const SCHEMA: &str = r#"table = "visits"
 
@@ -84,8 +85,8 @@ fn rows() -> String {
 /// Makes the site with its consents; `input` is what the pipeline will read.
 fn wards(name: &str, input: &[u8], rejects_max: &str) -> Commons {
     let commons = Commons::new(&format!("bad_input/{name}"));
-    fs::write(commons.path("visits.csv"), input).unwrap();
-    fs::write(commons.path("visits.toml"), SCHEMA).unwrap();
+    plain::write(commons.path("visits.csv"), input).unwrap();
+    plain::write(commons.path("visits.toml"), SCHEMA).unwrap();
     write_pipeline(&commons, "visits.toml", "visits.csv", rejects_max);
     let mut consents = String::from(
         "contributor,action,purposes,institutions,categories,valid_from,valid_until,decided_at\n",
@@ -94,7 +95,7 @@ fn wards(name: &str, input: &[u8], rejects_max: &str) -> Commons {
         writeln!(consents, "m-{person:03},grant,DUO:0000006,*,*,2020-01-01,,2020-01-01T00:00:00Z")
             .unwrap();
     }
-    fs::write(commons.path("consents.csv"), consents).unwrap();
+    plain::write(commons.path("consents.csv"), consents).unwrap();
     commons.ok(&["init", commons.path("site").to_str().unwrap()]);
     commons.ok(&["consent", "import", commons.path("consents.csv").to_str().unwrap()]);
     commons
@@ -105,7 +106,7 @@ fn write_pipeline(commons: &Commons, schema: &str, input: &str, rejects_max: &st
         .replace("SCHEMA", commons.path(schema).to_str().unwrap())
         .replace("INPUT", input)
         .replace("REJECTS", rejects_max);
-    fs::write(commons.path("wards.toml"), text).unwrap();
+    plain::write(commons.path("wards.toml"), text).unwrap();
 }
 
 fn ingest(commons: &Commons) -> Said {
@@ -277,7 +278,7 @@ fn a_line_of_100_megabytes_does_not_fill_memory() {
 
 /// Reads the most memory a process has held, in KiB.
 fn peak(status: &Path) -> Option<u64> {
-    let text = fs::read_to_string(status).ok()?;
+    let text = plain::read_to_string(status).ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
@@ -286,7 +287,7 @@ fn peak(status: &Path) -> Option<u64> {
 fn a_typo_in_a_schema_is_shown_with_line_and_column() {
     let commons = wards("typo", rows().as_bytes(), "0.0");
     let typo = SCHEMA.replace("role  = \"measure\"", "role  = \"measuer\"");
-    fs::write(commons.path("visits.toml"), typo).unwrap();
+    plain::write(commons.path("visits.toml"), typo).unwrap();
     let said = ingest(&commons);
     refused(&commons, &said, 3, &["visits.toml:11:9", "measure"]);
 }
@@ -294,9 +295,9 @@ fn a_typo_in_a_schema_is_shown_with_line_and_column() {
 #[test]
 fn every_fault_of_a_pipeline_is_shown_at_once() {
     let commons = wards("faults", rows().as_bytes(), "0.0");
-    let text = fs::read_to_string(commons.path("wards.toml")).unwrap();
+    let text = plain::read_to_string(commons.path("wards.toml")).unwrap();
     let text = text.replace("DUO:0000006", "research").replace("\nk   ", "\nkk  ");
-    fs::write(commons.path("wards.toml"), text).unwrap();
+    plain::write(commons.path("wards.toml"), text).unwrap();
     let said = ingest(&commons);
     refused(&commons, &said, 3, &["wards.toml:3:", "wards.toml:15:", "kk"]);
 }
@@ -305,7 +306,7 @@ fn every_fault_of_a_pipeline_is_shown_at_once() {
 fn a_pipeline_that_leaks_an_identifier_is_refused_when_it_is_read() {
     let commons = wards("leak", rows().as_bytes(), "0.0");
     let leak = "\n[[column]]\nname = \"ssn\"\ntype = \"string\"\nrole = \"measure\"\n";
-    fs::write(commons.path("visits.toml"), format!("{SCHEMA}{leak}")).unwrap();
+    plain::write(commons.path("visits.toml"), format!("{SCHEMA}{leak}")).unwrap();
     refused(&commons, &ingest(&commons), 3, &["ssn", "visits.toml:"]);
 }
 
@@ -417,17 +418,17 @@ fn a_flipped_byte_in_any_kind_of_object_is_found_and_named() {
     assert!(kinds.len() >= 12, "too few kinds of objects: {:?}", kinds.keys());
     let mut missed = Vec::new();
     for (kind, file) in &kinds {
-        let whole = fs::read(file).unwrap();
+        let whole = plain::read(file).unwrap();
         let mut flipped = whole.clone();
         let Some(byte) = flipped.get_mut(whole.len() / 2) else { continue };
         *byte ^= 1;
-        fs::write(file, &flipped).unwrap();
+        plain::write(file, &flipped).unwrap();
         let said = commons.run(&["verify", "--deep"]);
         let name = file.file_name().unwrap().to_str().unwrap();
         if said.code != Some(7) || !(said.out.contains(name) || said.err.contains(name)) {
             missed.push(format!("{kind}: ended with {:?}: {}", said.code, said.err.trim()));
         }
-        fs::write(file, &whole).unwrap();
+        plain::write(file, &whole).unwrap();
     }
     commons.ok(&["verify", "--deep"]);
     assert!(

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use super::{
     commons::{Commons, Said},
-    people,
+    people, plain,
     search::{Hay, Needle, hay, search},
 };
 
@@ -50,18 +50,18 @@ fn no_output_holds_a_cell_of_the_input() {
         ("strict.toml", "rejects_max = 0.5", "rejects_max = 0.0", 4),
         ("crowd.toml", "k = 3", "k = 1000", 4),
     ] {
-        let text = fs::read_to_string(commons.path("pipeline.toml")).unwrap();
+        let text = plain::read_to_string(commons.path("pipeline.toml")).unwrap();
         let text = text.replace(from, to).replace("suppress_limit = 1.0", "suppress_limit = 0.1");
-        fs::write(commons.path(name), text).unwrap();
+        plain::write(commons.path(name), text).unwrap();
         let said = hear(&commons, &mut heard, &["ingest", &path(name), "--input", &path("input")]);
         assert_eq!(said.code, Some(code), "{name}: {}", said.err);
     }
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/demo/patients.toml");
-    let bare = fs::read_to_string(&schema).unwrap().replace("\"direct\"", "\"measure\"");
-    fs::write(commons.path("bare.toml"), bare).unwrap();
-    let leaky = fs::read_to_string(commons.path("pipeline.toml")).unwrap();
+    let bare = plain::read_to_string(&schema).unwrap().replace("\"direct\"", "\"measure\"");
+    plain::write(commons.path("bare.toml"), bare).unwrap();
+    let leaky = plain::read_to_string(commons.path("pipeline.toml")).unwrap();
     let leaky = leaky.replace(&schema.display().to_string(), &path("bare.toml"));
-    fs::write(commons.path("leaky.toml"), leaky).unwrap();
+    plain::write(commons.path("leaky.toml"), leaky).unwrap();
     let said =
         hear(&commons, &mut heard, &["ingest", &path("leaky.toml"), "--input", &path("input")]);
     assert_eq!(said.code, Some(3), "a bare identifier must not pass: {}", said.err);
@@ -124,7 +124,7 @@ fn no_output_holds_a_cell_of_the_input() {
         .collect();
     assert!(needles.len() > 20, "there are no canaries to look for");
     for file in ["north-shore/patients.csv", "lake-county/Patient.ndjson"] {
-        let bytes = fs::read(commons.path("input").join(file)).unwrap();
+        let bytes = plain::read(commons.path("input").join(file)).unwrap();
         let input = Hay { place: "the input".into(), bytes, text: true };
         assert!(!search(&[input], &needles).is_empty(), "canaries that are nowhere prove nothing");
     }

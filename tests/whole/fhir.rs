@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::{
     commons::{Commons, files},
+    plain,
     real_input::data,
 };
 
 /// Reads the newest version that a site has.
 fn newest(commons: &Commons) -> Value {
     let newest = files(&commons.path("site/lake/commits")).pop().unwrap();
-    serde_json::from_slice(&fs::read(newest).unwrap()).unwrap()
+    serde_json::from_slice(&plain::read(newest).unwrap()).unwrap()
 }
 
 /// Makes the site and lets everyone in a column of a file consent.
@@ -136,7 +137,7 @@ fn ninety_nine_institutions_send_fhir_and_three_tables_are_joined() {
     assert!(audited.out.contains("checks, 0 findings"), "{}{}", audited.out, audited.err);
 
     // What was earned stays earned: a withdrawal takes nothing of it back.
-    let records = fs::read_to_string(truth).unwrap();
+    let records = plain::read_to_string(truth).unwrap();
     let paid = |record: &str| {
         let said = commons.run(&[json.as_slice(), &["statement", record]].concat());
         let found: Value = serde_json::from_str(&said.out).ok()?;
@@ -154,12 +155,12 @@ fn ninety_nine_institutions_send_fhir_and_three_tables_are_joined() {
     commons.ok(&["publish"]);
     let run = version["run"].as_str().unwrap();
     let page = commons.path(&format!("site/vault/runs/{run}/report.html"));
-    let page = fs::read_to_string(page).unwrap();
+    let page = plain::read_to_string(page).unwrap();
     assert!(page.len() < 200_000, "{} bytes are no page to read", page.len());
     assert!(page.contains("winchester-hospital"));
 
     // An id of the export, or of one institution alone, is nowhere in what was released.
-    let truth = fs::read_to_string(commons.path("input/truth.csv")).unwrap();
+    let truth = plain::read_to_string(commons.path("input/truth.csv")).unwrap();
     let ids: Vec<&str> = truth.lines().skip(1).flat_map(|line| line.split(',').skip(1)).collect();
     let out = commons.path("csv");
     commons.ok(&[
@@ -171,7 +172,7 @@ fn ninety_nine_institutions_send_fhir_and_three_tables_are_joined() {
         "--out",
         out.to_str().unwrap(),
     ]);
-    let patients = fs::read_to_string(out.join("patients.csv")).unwrap();
+    let patients = plain::read_to_string(out.join("patients.csv")).unwrap();
     assert!(patients.lines().count() > 800, "nothing to search");
     assert!(!ids.iter().any(|id| patients.contains(id)), "a patient's id was released");
 }
@@ -191,7 +192,7 @@ fn pipeline(commons: &Commons, source: &str) -> String {
         ),
     );
     let path = commons.path("pipeline.toml");
-    fs::write(&path, text).unwrap();
+    plain::write(&path, text).unwrap();
     path.display().to_string()
 }
 
@@ -222,24 +223,27 @@ fn three_forms(commons: &Commons) {
             writeln!(ids, "{name}-{at}").unwrap();
         }
     }
-    fs::write(commons.path("ids.csv"), ids).unwrap();
-    fs::write(folder("north").join("Patient.ndjson"), lines).unwrap();
+    plain::write(commons.path("ids.csv"), ids).unwrap();
+    plain::write(folder("north").join("Patient.ndjson"), lines).unwrap();
     let entry: Vec<Value> = (0..30).map(|at| json!({"resource": patient("south", at)})).collect();
     let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": entry});
-    fs::write(folder("south").join("all.json"), bundle.to_string()).unwrap();
+    plain::write(folder("south").join("all.json"), bundle.to_string()).unwrap();
     let west = folder("west");
     let lines = |from: usize, to: usize| -> String {
         (from..to).map(|at| patient("west", at).to_string() + "\n").collect()
     };
-    fs::write(west.join("p1.ndjson"), lines(0, 15)).unwrap();
-    fs::write(west.join("p2.ndjson.zst"), zstd::encode_all(lines(15, 30).as_bytes(), 1).unwrap())
-        .unwrap();
-    fs::write(west.join("e.ndjson"), "{\"resourceType\": \"Encounter\", \"id\": \"e1\"}\n")
+    plain::write(west.join("p1.ndjson"), lines(0, 15)).unwrap();
+    plain::write(
+        west.join("p2.ndjson.zst"),
+        zstd::encode_all(lines(15, 30).as_bytes(), 1).unwrap(),
+    )
+    .unwrap();
+    plain::write(west.join("e.ndjson"), "{\"resourceType\": \"Encounter\", \"id\": \"e1\"}\n")
         .unwrap();
     let output = json!([{"type": "Patient", "url": "p1.ndjson"}, {"type": "Encounter", "url": "e.ndjson"},
                         {"type": "Patient", "url": "p2.ndjson.zst"}]);
     let manifest = json!({"transactionTime": "2026-11-01T00:00:00Z", "output": output});
-    fs::write(west.join("manifest.json"), manifest.to_string()).unwrap();
+    plain::write(west.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
 const SOURCES: &str = "\
@@ -270,13 +274,13 @@ fn ndjson_bundles_and_manifests_are_read_and_what_is_no_resource_is_told_by_its_
 
     // Another view is another run, though every file is as it was.
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let view = fs::read_to_string(root.join("schemas/fhir/patient.json")).unwrap();
+    let view = plain::read_to_string(root.join("schemas/fhir/patient.json")).unwrap();
     let own = commons.path("patient.json");
-    fs::write(&own, view.replace("\"status\": \"active\"", "\"status\": \"draft\"")).unwrap();
-    let text = fs::read_to_string(&pipeline).unwrap();
+    plain::write(&own, view.replace("\"status\": \"active\"", "\"status\": \"draft\"")).unwrap();
+    let text = plain::read_to_string(&pipeline).unwrap();
     let text = text
         .replace(root.join("schemas/fhir/patient.json").to_str().unwrap(), own.to_str().unwrap());
-    fs::write(&pipeline, text).unwrap();
+    plain::write(&pipeline, text).unwrap();
     let said = commons.ok(&["ingest", &pipeline, "--input", input]);
     assert!(said.err.contains("fhir@2 made"), "a view's change went unseen: {}", said.err);
 }
@@ -323,7 +327,7 @@ fn an_export_is_the_same_twice_and_refused_once_a_byte_has_changed() {
             commons.ok(&["dataset", "export", "fhir@1", "--as", form, "--out", out]);
         }
         let read = |folder: &Path| -> Vec<Vec<u8>> {
-            files(folder).iter().map(|file| fs::read(file).unwrap()).collect()
+            files(folder).iter().map(|file| plain::read(file).unwrap()).collect()
         };
         assert!(!read(&one).is_empty());
         assert_eq!(read(&one), read(&two), "{form}: the same version made other bytes");
@@ -333,10 +337,10 @@ fn an_export_is_the_same_twice_and_refused_once_a_byte_has_changed() {
     let said = commons.run(&["dataset", "export", "fhir", "--table", "visits", "--out", out]);
     assert_eq!(said.code, Some(2), "{}", said.err);
     let segment = files(&commons.path("site/lake/fhir")).pop().unwrap();
-    let mut bytes = fs::read(&segment).unwrap();
+    let mut bytes = plain::read(&segment).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    fs::write(&segment, bytes).unwrap();
+    plain::write(&segment, bytes).unwrap();
     let said = commons.run(&["dataset", "export", "fhir", "--as", "meds", "--out", out]);
     assert_eq!(said.code, Some(7), "changed rows were handed out: {}", said.err);
     assert!(!Path::new(out).exists());
@@ -357,7 +361,7 @@ fn a_table_that_tells_of_no_person_is_checked_against_and_its_bad_rows_are_told(
     }
     text +=
         "[deid]\nprofile = \"expert\"\nk = 2\nsuppress_limit = 0.5\n[quality]\nrejects_max = 0.5\n";
-    fs::write(commons.path("pipeline.toml"), text).unwrap();
+    plain::write(commons.path("pipeline.toml"), text).unwrap();
     let input = commons.path("input");
     fs::create_dir_all(&input).unwrap();
     let mut people = "person_id,gender_concept_id,year_of_birth\n".to_owned();
@@ -367,9 +371,9 @@ fn a_table_that_tells_of_no_person_is_checked_against_and_its_bad_rows_are_told(
         writeln!(people, "p{at},8507,1970").unwrap();
         writeln!(visits, "{at},p{at},9202,2020-01-01,{}", if at == 4 { 9 } else { 1 }).unwrap();
     }
-    fs::write(input.join("person.csv"), people).unwrap();
-    fs::write(input.join("visit_occurrence.csv"), visits).unwrap();
-    fs::write(
+    plain::write(input.join("person.csv"), people).unwrap();
+    plain::write(input.join("visit_occurrence.csv"), visits).unwrap();
+    plain::write(
         input.join("provider.csv"),
         "provider_id,provider_name\n1,CANARY\n1,CANARY\nx,CANARY\n",
     )

@@ -14,7 +14,7 @@ use std::{
 
 use super::{
     commons::{Commons, files},
-    people,
+    people, plain,
 };
 
 /// How many times a running command is killed, for each of the two acts.
@@ -70,7 +70,7 @@ fn state(site: &Path) -> BTreeMap<String, Vec<u8>> {
         for file in files(&site.join(zone)) {
             let name = file.strip_prefix(site).unwrap().display().to_string();
             let numbered = name.contains("/commits/") && !name.starts_with("ledger/");
-            state.insert(name, if numbered { Vec::new() } else { fs::read(&file).unwrap() });
+            state.insert(name, if numbered { Vec::new() } else { plain::read(&file).unwrap() });
         }
     }
     state

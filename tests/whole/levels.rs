@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::Path,
 };
 
@@ -13,7 +12,7 @@ use serde_json::Value;
 use super::{
     commons::{Commons, files},
     kill::{copy, kill_and_run_again},
-    people,
+    people, plain,
 };
 
 /// The least number of people that any knowledge may find here.
@@ -23,7 +22,7 @@ const K: usize = 4;
 fn prepare(commons: &Commons, name: &str, people: u64, settings: &str) -> [String; 4] {
     people::prepare(commons, people);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("pipelines").join(name)).unwrap();
+    let text = plain::read_to_string(root.join("pipelines").join(name)).unwrap();
     let schemas = format!("\"{}/schemas/", root.display());
     let lines: Vec<String> = text
         .lines()
@@ -35,7 +34,7 @@ fn prepare(commons: &Commons, name: &str, people: u64, settings: &str) -> [Strin
             _ => line.replace("\"schemas/", &schemas),
         })
         .collect();
-    fs::write(commons.path("levels.toml"), lines.join("\n")).unwrap();
+    plain::write(commons.path("levels.toml"), lines.join("\n")).unwrap();
     let path = |name: &str| commons.path(name).display().to_string();
     ["ingest".to_owned(), path("levels.toml"), "--input".to_owned(), path("input")]
 }
@@ -46,7 +45,7 @@ fn json(commons: &Commons, arguments: &[&str]) -> Value {
 
 /// The rows of an exported table, cell by cell under their columns' names.
 fn exported(commons: &Commons, table: &str) -> Vec<BTreeMap<String, String>> {
-    let text = fs::read_to_string(commons.path("export").join(format!("{table}.csv"))).unwrap();
+    let text = plain::read_to_string(commons.path("export").join(format!("{table}.csv"))).unwrap();
     let mut lines = text.lines();
     let names: Vec<&str> = lines.next().unwrap().split(',').collect();
     let row = |line: &str| {
@@ -123,7 +122,7 @@ fn what_was_chosen_stands_in_version_entry_and_report_and_the_audit_sees_another
     assert!(choice["score"].is_string(), "a float stands in the version");
 
     let commit = newest_commit(&commons);
-    let text = fs::read_to_string(&commit).unwrap();
+    let text = plain::read_to_string(&commit).unwrap();
     let body: Value = serde_json::from_str(&text).unwrap();
     let entry: Value = serde_json::from_str(body["entry"].as_str().unwrap()).unwrap();
     let payload = STANDARD.decode(entry["payload"].as_str().unwrap()).unwrap();
@@ -138,7 +137,7 @@ fn what_was_chosen_stands_in_version_entry_and_report_and_the_audit_sees_another
     let mut lie = body.clone();
     let level = &mut lie["tables"][at(&body)]["choice"]["columns"][0]["level"];
     *level = (level.as_u64().unwrap() + 9).into();
-    fs::write(&commit, serde_json::to_string(&lie).unwrap()).unwrap();
+    plain::write(&commit, serde_json::to_string(&lie).unwrap()).unwrap();
     let said = commons.run(&audit);
     assert_ne!(said.code, Some(0), "another choice passes the audit");
     assert!(said.out.contains("`deid`"), "the audit does not name it:\n{}", said.out);
@@ -152,19 +151,19 @@ fn a_hierarchy_that_misses_a_value_is_named_and_the_value_is_not() {
     let ingest = ingest.each_ref().map(String::as_str);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     copy(&root.join("schemas"), &commons.path("schemas"));
-    let pipeline = fs::read_to_string(commons.path("levels.toml")).unwrap();
+    let pipeline = plain::read_to_string(commons.path("levels.toml")).unwrap();
     let own = pipeline.replace(&format!("\"{}/schemas/", root.display()), "\"schemas/");
-    fs::write(commons.path("levels.toml"), own).unwrap();
+    plain::write(commons.path("levels.toml"), own).unwrap();
     let hierarchy = commons.path("schemas/hierarchies/sex.csv");
     let dry = [&ingest[..], &["--dry-run"]].concat();
     commons.ok(&dry);
-    fs::write(&hierarchy, "female;*\nother;*\n").unwrap();
+    plain::write(&hierarchy, "female;*\nother;*\n").unwrap();
     let said = commons.run(&dry);
     assert_eq!(said.code, Some(3), "{}", said.err);
     assert!(said.err.contains("misses 1 value of column `sex`"), "{}", said.err);
     assert!(said.err.contains("add a line for each"), "{}", said.err);
     assert!(!said.err.contains("male"), "a value stands in the error: {}", said.err);
-    fs::write(&hierarchy, "female;*\nmale;*;all\n").unwrap();
+    plain::write(&hierarchy, "female;*\nmale;*;all\n").unwrap();
     let said = commons.run(&dry);
     assert_eq!(said.code, Some(3), "{}", said.err);
     assert!(said.err.contains("sex.csv`: line 2"), "the line is not named: {}", said.err);

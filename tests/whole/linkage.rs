@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    fs,
     path::Path,
 };
 
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use super::{
     commons::{Commons, Said, files},
+    plain,
     real_input::data,
     search::{Hay, Needle, columns, hay, search},
 };
@@ -63,7 +63,7 @@ fn commons(name: &str, people: u64, seed: u64) -> Commons {
     let (people, seed) = (people.to_string(), seed.to_string());
     let make = ["population", "people", "--fhir", "0", "--people", &people, "--seed", &seed];
     commons.ok(&[make.as_slice(), &["--out", &input]].concat());
-    fs::write(commons.path("linked.toml"), pipeline()).unwrap();
+    plain::write(commons.path("linked.toml"), pipeline()).unwrap();
     commons.ok(&["init", commons.path("site").to_str().unwrap()]);
     commons
 }
@@ -120,7 +120,7 @@ fn every_patient_of_ninety_nine_organisations_is_one_person() {
          identifiers = [\"ssn\"]\ndocuments = [\"drivers_licence\", \"passport\"]\n\
          [deid]\nprofile = \"expert\"\n"
     );
-    fs::write(commons.path("linked.toml"), text).unwrap();
+    plain::write(commons.path("linked.toml"), text).unwrap();
     commons.ok(&["init", commons.path("site").to_str().unwrap()]);
     let counts =
         &json(&with_pipeline(&commons, &["linkage", "run"], &["--format", "json"]))["counts"];
@@ -143,7 +143,7 @@ fn person(commons: &Commons, record: &str) -> String {
 
 /// (institution, local id) by the truth's person.
 fn truth(commons: &Commons) -> BTreeMap<String, Vec<String>> {
-    let text = fs::read_to_string(commons.path("input/truth.csv")).unwrap();
+    let text = plain::read_to_string(commons.path("input/truth.csv")).unwrap();
     let mut people: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in text.lines().skip(1) {
         let (record, person) = line.rsplit_once(',').unwrap();
@@ -205,7 +205,7 @@ fn a_linked_site_is_one_person_a_person_and_its_steward_decides() {
     let header =
         "contributor,action,purposes,institutions,categories,valid_from,valid_until,decided_at";
     let line = format!("{},grant,DUO:0000006,,,,,2026-11-22T11:00:00Z", person(&commons, &a));
-    fs::write(&forged, format!("{header}\n{line}\n")).unwrap();
+    plain::write(&forged, format!("{header}\n{line}\n")).unwrap();
     let before = shown(&a);
     let said = json(&commons.run(&[
         "--format",
@@ -269,16 +269,16 @@ fn tampered(commons: &Commons) {
     for kind in ["linkage/members", "linkage/tokens", "linkage/commits"] {
         let file = files(&site.join("vault").join(kind)).remove(0);
         let name = file.strip_prefix(&site).unwrap().display().to_string();
-        let good = fs::read(&file).unwrap();
+        let good = plain::read(&file).unwrap();
         let mut bad = good.clone();
         let middle = bad.len() / 2;
         bad[middle] ^= 1;
-        fs::write(&file, &bad).unwrap();
+        plain::write(&file, &bad).unwrap();
         for said in [audit(commons), commons.run(&["verify", "--deep"])] {
             assert_eq!(said.code, Some(7), "{name}: {}{}", said.out, said.err);
             assert!(said.out.contains(&name), "{name} is not named:\n{}", said.out);
         }
-        fs::write(&file, good).unwrap();
+        plain::write(&file, good).unwrap();
     }
 }
 

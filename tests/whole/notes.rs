@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     commons::Commons,
+    plain,
     real_input::{released, run},
 };
 
@@ -29,8 +30,9 @@ fn a_released_note_holds_none_of_its_persons_identifiers() {
     assert!(texts.contains("metformin 500 mg"), "the medicine went as well");
     let shown = words(&texts);
     let lists = fs::read_dir("src/deid/scrub/words").unwrap();
-    let listed: BTreeSet<String> =
-        lists.flat_map(|list| words(&fs::read_to_string(list.unwrap().path()).unwrap())).collect();
+    let listed: BTreeSet<String> = lists
+        .flat_map(|list| words(&plain::read_to_string(list.unwrap().path()).unwrap()))
+        .collect();
     let mut rows = csv::Reader::from_path(input.join("patients.csv")).unwrap();
     let headers = rows.headers().unwrap().clone();
     let mut looked_for = 0;
@@ -59,7 +61,7 @@ fn a_released_note_holds_none_of_its_persons_identifiers() {
 
 fn report(commons: &Commons) -> Value {
     let reports = super::commons::files(&commons.path("site/vault/reports"));
-    serde_json::from_slice(&fs::read(&reports[0]).unwrap()).unwrap()
+    serde_json::from_slice(&plain::read(&reports[0]).unwrap()).unwrap()
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn the_scrubber_is_measured_by_a_command_and_refused_below_a_bound() {
     assert!(found["precision_ppm"].as_u64().unwrap() >= 900_000, "{found}");
 
     let bad = commons.path("bad.jsonl");
-    fs::write(
+    plain::write(
         &bad,
         "{\"text\":\"Zaphod\",\"spans\":[{\"start\":0,\"end\":6,\"class\":\"nobody\"}]}\n",
     )
@@ -83,8 +85,11 @@ fn the_scrubber_is_measured_by_a_command_and_refused_below_a_bound() {
     assert!(said.err.contains("line 1") && !said.err.contains("Zaphod"), "{}", said.err);
 
     // A word that is on no list passes where it is marked nowhere, and one that is stays where it must go.
-    fs::write(&bad, "{\"text\":\"pain\",\"spans\":[{\"start\":0,\"end\":4,\"class\":\"name\"}]}\n")
-        .unwrap();
+    plain::write(
+        &bad,
+        "{\"text\":\"pain\",\"spans\":[{\"start\":0,\"end\":4,\"class\":\"name\"}]}\n",
+    )
+    .unwrap();
     let said = commons.run(&["deid", "recall", bad.to_str().unwrap(), "--at-least", "0.5"]);
     assert_eq!(said.code, Some(4), "what is missed is taken for found: {}", said.err);
 }
@@ -99,9 +104,9 @@ fn free_text_is_dropped_by_default_and_refused_under_safe_harbour() {
     for file in ["patients.toml", "notes.toml", "gold.jsonl"] {
         fs::copy(Path::new("schemas/notes").join(file), schemas.join(file)).unwrap();
     }
-    let text = fs::read_to_string("pipelines/notes.toml").unwrap();
+    let text = plain::read_to_string("pipelines/notes.toml").unwrap();
     let pipeline = pipelines.join("notes.toml");
-    fs::write(&pipeline, text.replace("\"expert\"", "\"safe-harbor\"")).unwrap();
+    plain::write(&pipeline, text.replace("\"expert\"", "\"safe-harbor\"")).unwrap();
     commons.ok(&["init", commons.path("site").to_str().unwrap()]);
     let input = commons.path("input");
     let folder = input.to_str().unwrap();
@@ -111,11 +116,11 @@ fn free_text_is_dropped_by_default_and_refused_under_safe_harbour() {
     assert_eq!(said.code, Some(3), "{}", said.err);
     assert!(said.err.contains("scrubbed free text"), "{}", said.err);
 
-    fs::write(&pipeline, text).unwrap();
-    let notes = fs::read_to_string("schemas/notes/notes.toml").unwrap();
+    plain::write(&pipeline, text).unwrap();
+    let notes = plain::read_to_string("schemas/notes/notes.toml").unwrap();
     let scrub = "deid = { kernel = \"scrub\", dates = \"shift\" }\n";
     assert!(notes.contains(scrub));
-    fs::write(schemas.join("notes.toml"), notes.replace(scrub, "")).unwrap();
+    plain::write(schemas.join("notes.toml"), notes.replace(scrub, "")).unwrap();
     let said = commons.run(&arguments);
     assert_eq!(said.code, Some(3), "free text leaves as it came: {}", said.err);
     assert!(said.err.contains("free text"), "{}", said.err);

@@ -10,6 +10,7 @@ use std::{
 use serde_json::Value;
 
 use super::commons::{Commons, Said, files};
+use super::plain;
 
 const RULES: &str = r#"
 [[rule]]
@@ -123,13 +124,13 @@ fn small(name: &str) -> Commons {
     for (file, text) in
         [("rules.toml", RULES), ("visits.toml", VISITS), ("labs.toml", LABS), ("p.toml", PIPELINE)]
     {
-        fs::write(commons.path(file), text).unwrap();
+        plain::write(commons.path(file), text).unwrap();
     }
     let mut consents = String::from("contributor,action,purposes,decided_at\n");
     for person in 0..20 {
         writeln!(consents, "p{person},grant,DUO:0000006,2026-01-01T09:00:00Z").unwrap();
     }
-    fs::write(commons.path("consents.csv"), consents).unwrap();
+    plain::write(commons.path("consents.csv"), consents).unwrap();
     input(&commons, &[3, 7]);
     commons.ok(&["init", commons.path("site").to_str().unwrap()]);
     commons.ok(&["consent", "import", commons.path("consents.csv").to_str().unwrap()]);
@@ -147,8 +148,8 @@ fn input(commons: &Commons, upside_down: &[usize]) {
         writeln!(labs, "v{n},p{},{value}", n % 20).unwrap();
     }
     fs::create_dir_all(commons.path("in")).unwrap();
-    fs::write(commons.path("in/visits.csv"), visits).unwrap();
-    fs::write(commons.path("in/labs.csv"), labs).unwrap();
+    plain::write(commons.path("in/visits.csv"), visits).unwrap();
+    plain::write(commons.path("in/labs.csv"), labs).unwrap();
 }
 
 fn ingest(commons: &Commons) -> Said {
@@ -163,7 +164,7 @@ fn json(commons: &Commons, arguments: &[&str]) -> Value {
 
 fn version(commons: &Commons) -> Value {
     let newest = files(&commons.path("site/lake/commits")).pop().unwrap();
-    serde_json::from_slice(&fs::read(newest).unwrap()).unwrap()
+    serde_json::from_slice(&plain::read(newest).unwrap()).unwrap()
 }
 
 fn run_of(commons: &Commons) -> String {
@@ -197,7 +198,7 @@ fn rows_that_break_a_rejecting_rule_are_quarantined_under_its_name_with_what_han
     assert_eq!(version["counts"]["released"], 76, "a failing row would be released");
 
     let report: Value = serde_json::from_slice(
-        &fs::read(commons.path("site/vault").join(version["report"]["path"].as_str().unwrap()))
+        &plain::read(commons.path("site/vault").join(version["report"]["path"].as_str().unwrap()))
             .unwrap(),
     )
     .unwrap();
@@ -231,23 +232,23 @@ fn findings_are_in_the_book_and_a_changed_byte_of_them_is_found() {
     commons.ok(&["dataset", "verify"]);
 
     let path = commons.path("site/vault").join(version["quality"]["path"].as_str().unwrap());
-    let good = fs::read(&path).unwrap();
+    let good = plain::read(&path).unwrap();
     let mut bad = good.clone();
     bad[20] ^= 1;
-    fs::write(&path, &bad).unwrap();
+    plain::write(&path, &bad).unwrap();
     for command in [&["audit"][..], &["verify", "--deep"], &["dataset", "verify"]] {
         assert_eq!(commons.run(command).code, Some(7), "{command:?} takes changed findings");
     }
     let run = version["run"].as_str().unwrap();
     assert_eq!(commons.run(&["quality", "show", run]).code, Some(7));
-    fs::write(&path, &good).unwrap();
+    plain::write(&path, &good).unwrap();
 
     // Another digest in the commit is not the one in the book.
     let commit = files(&commons.path("site/lake/commits")).pop().unwrap();
-    let text = fs::read_to_string(&commit).unwrap();
+    let text = plain::read_to_string(&commit).unwrap();
     let digest = version["quality"]["digest"].as_str().unwrap();
     let other = digest.replace(&digest[..1], if digest.starts_with('0') { "1" } else { "0" });
-    fs::write(&commit, text.replace(digest, &other)).unwrap();
+    plain::write(&commit, text.replace(digest, &other)).unwrap();
     assert_eq!(commons.run(&["audit"]).code, Some(7), "the entry is not held against the commit");
 }
 
@@ -312,7 +313,7 @@ fn a_replay_accounts_for_every_row_once_however_often_it_is_run() {
     assert_eq!(fingerprint(&commons.path("site")), before, "a replay repeated changes the site");
 
     // Rows are lost to nobody: a line that is gone is told as gone.
-    fs::write(commons.path("in/labs.csv"), "visit,who,value\nv1,p1,1\n").unwrap();
+    plain::write(commons.path("in/labs.csv"), "visit,who,value\nv1,p1,1\n").unwrap();
     let told = json(&commons, &["rejects", "replay", &run]);
     let gone = told["rows"].as_array().unwrap().iter().filter(|r| r["fate"] == "gone").count();
     assert_eq!((told["rows"].as_array().unwrap().len(), gone), (4, 2));
@@ -324,7 +325,7 @@ fn corrected_rules_are_another_run_and_drifts_are_held_against_the_version_befor
     let commons = small("rules");
     assert_eq!(ingest(&commons).code, Some(0));
     let run = run_of(&commons);
-    fs::write(commons.path("rules.toml"), RULES.replace("reject   = true", "reject   = false"))
+    plain::write(commons.path("rules.toml"), RULES.replace("reject   = true", "reject   = false"))
         .unwrap();
     let told = json(&commons, &["rejects", "replay", &run]);
     let rows = told["rows"].as_array().unwrap();
@@ -352,7 +353,7 @@ fn a_check_before_a_run_needs_no_site_and_writes_nothing_but_its_page() {
     ]);
     let output = command.env_remove("ALMONER_SITE").env_remove("ALMONER_KEYS").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    let html = fs::read_to_string(&page).unwrap();
+    let html = plain::read_to_string(&page).unwrap();
     assert!(html.contains("visit-ends") && html.contains("<svg class=\"heat\""));
     assert!(page.with_extension("json").is_file());
     assert!(files(&commons.path("site/lake")).is_empty(), "a check made a version");
@@ -372,5 +373,5 @@ fn a_profile_tells_nothing_of_few_people() {
 }
 
 fn fingerprint(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    files(folder).into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    files(folder).into_iter().map(|file| (file.clone(), plain::read(file).unwrap())).collect()
 }

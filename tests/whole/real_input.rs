@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     commons::{Commons, Said, files},
+    plain,
     search::{Needle, columns, hay, search, search_numbers},
 };
 
@@ -35,7 +36,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn read(path: &Path) -> Self {
-        let mut bytes = fs::read(path).unwrap();
+        let mut bytes = plain::read(path).unwrap();
         if path.extension().is_some_and(|e| e == "zst") {
             bytes = zstd::decode_all(bytes.as_slice()).unwrap();
         }
@@ -81,7 +82,7 @@ pub(crate) fn consented(
     let people = input.join(file);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pipeline = root.join("pipelines").join(pipeline);
-    let text = fs::read_to_string(&pipeline).unwrap();
+    let text = plain::read_to_string(&pipeline).unwrap();
     let namespace = text
         .lines()
         .find_map(|line| line.strip_prefix("namespace")?.split('"').nth(1))
@@ -110,7 +111,7 @@ pub(crate) fn consented(
 /// Reads the newest version of the lake.
 pub(crate) fn newest(commons: &Commons) -> serde_json::Value {
     let newest = files(&commons.path("site/lake/commits")).pop().unwrap();
-    serde_json::from_slice(&fs::read(newest).unwrap()).unwrap()
+    serde_json::from_slice(&plain::read(newest).unwrap()).unwrap()
 }
 
 /// Reads a table of the newest version: its columns by name, row by row, as text.
@@ -135,13 +136,14 @@ pub(crate) fn released_rows(commons: &Commons) -> u64 {
     newest(commons)["counts"]["released"].as_u64().unwrap()
 }
 
-/// Leaves a site under a name by which `tests/run` finds it, to let another program look at it.
+/// Leaves an open copy of a site under a name by which `tests/run` finds it, to let another program look
+/// at it.
 pub(crate) fn keep(commons: &Commons, name: &str) {
     let kept = commons.folder.with_file_name(name);
     if kept.exists() {
         fs::remove_dir_all(&kept).unwrap();
     }
-    fs::rename(commons.path("site"), kept).unwrap();
+    commons.ok(&["keys", "copy", kept.to_str().unwrap()]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     commons::{Commons, files},
+    plain,
     real_input::data,
 };
 
@@ -23,7 +24,7 @@ const SYBILS: usize = 10;
 /// The shared pipeline with the least suppression there is, and with `[records]`.
 fn pipeline() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("pipelines/synthea.toml")).unwrap();
+    let text = plain::read_to_string(root.join("pipelines/synthea.toml")).unwrap();
     let schemas = format!("\"{}/schemas/", root.display());
     text.replace("\"schemas/", &schemas)
         .replace("k              = 5", "k              = 2")
@@ -42,12 +43,12 @@ fn under_another_name(line: &str, own: &[String], sybil: usize) -> String {
 fn input(commons: &Commons, from: &Path, victim: &str, sybils: usize) -> PathBuf {
     let folder = commons.path("input");
     fs::create_dir_all(&folder).unwrap();
-    let visits = fs::read_to_string(from.join("encounters.csv")).unwrap();
+    let visits = plain::read_to_string(from.join("encounters.csv")).unwrap();
     let visits = visits.lines().filter(|line| line.contains(victim));
     let mut own: Vec<String> = visits.map(|line| line[..36].to_owned()).collect();
     own.push(victim.to_owned());
     for table in TABLES {
-        let mut text = fs::read_to_string(from.join(format!("{table}.csv"))).unwrap();
+        let mut text = plain::read_to_string(from.join(format!("{table}.csv"))).unwrap();
         let lines: Vec<String> =
             text.lines().filter(|line| line.contains(victim)).map(str::to_owned).collect();
         assert!(!lines.is_empty(), "the victim has nothing in {table}");
@@ -57,7 +58,7 @@ fn input(commons: &Commons, from: &Path, victim: &str, sybils: usize) -> PathBuf
                 text.push('\n');
             }
         }
-        fs::write(folder.join(format!("{table}.csv")), text).unwrap();
+        plain::write(folder.join(format!("{table}.csv")), text).unwrap();
     }
     folder
 }
@@ -73,7 +74,7 @@ struct Released {
 fn release(name: &str, from: &Path, victim: &str, sybils: usize) -> Released {
     let commons = Commons::new(name);
     let folder = input(&commons, from, victim, sybils);
-    let people = fs::read_to_string(folder.join("patients.csv")).unwrap();
+    let people = plain::read_to_string(folder.join("patients.csv")).unwrap();
     let mut consents =
         "contributor,action,purposes,institutions,categories,valid_from,valid_until,\
                         decided_at\n"
@@ -86,8 +87,8 @@ fn release(name: &str, from: &Path, victim: &str, sybils: usize) -> Released {
             ",grant,DUO:0000042,*,*,2020-01-01,,2019-08-29T12:00:00Z\n",
         ]);
     }
-    fs::write(commons.path("consents.csv"), consents).unwrap();
-    fs::write(commons.path("synthea.toml"), pipeline()).unwrap();
+    plain::write(commons.path("consents.csv"), consents).unwrap();
+    plain::write(commons.path("synthea.toml"), pipeline()).unwrap();
     let path = |name: &str| commons.path(name).display().to_string();
     commons.ok(&["init", &path("site")]);
     commons.ok(&["consent", "import", &path("consents.csv")]);
@@ -96,9 +97,9 @@ fn release(name: &str, from: &Path, victim: &str, sybils: usize) -> Released {
     let audit = commons.run(&["audit"]);
     assert_eq!(audit.code, Some(0), "the auditor objects: {}{}", audit.out, audit.err);
     let only = |folder: &str| files(&commons.path(folder)).pop().unwrap();
-    let report = serde_json::from_slice(&fs::read(only("site/vault/reports")).unwrap()).unwrap();
+    let report = serde_json::from_slice(&plain::read(only("site/vault/reports")).unwrap()).unwrap();
     let mut released = Released { records: BTreeMap::new(), rows: 0, report };
-    let roster = fs::File::open(only("site/vault/rosters")).unwrap();
+    let roster = bytes::Bytes::from(plain::read(only("site/vault/rosters")).unwrap());
     for batch in ParquetRecordBatchReaderBuilder::try_new(roster).unwrap().build().unwrap() {
         let batch = batch.unwrap();
         let column = |name| batch.column_by_name(name).unwrap();
@@ -120,7 +121,7 @@ fn counted(report: &Value, what: &str) -> u64 {
 /// Counts visits that another patient's visit equals to the second, by code: two of the patients were born
 /// on one day, and the generator gave them the same yearly check-ups.
 fn alike_to_the_second(from: &Path) -> u64 {
-    let text = fs::read_to_string(from.join("encounters.csv")).unwrap();
+    let text = plain::read_to_string(from.join("encounters.csv")).unwrap();
     let mut whose: BTreeMap<[&str; 3], BTreeSet<&str>> = BTreeMap::new();
     for line in text.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
@@ -133,7 +134,7 @@ fn alike_to_the_second(from: &Path) -> u64 {
 fn ten_people_who_bring_a_patients_record_again_bring_nothing_that_counts() {
     let Some(from) = data("synthea-csv-27") else { return };
     // The patient with the most observations.
-    let text = fs::read_to_string(from.join("observations.csv")).unwrap();
+    let text = plain::read_to_string(from.join("observations.csv")).unwrap();
     let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
     for line in text.lines().skip(1) {
         *lines.entry(line.split(',').nth(1).unwrap()).or_default() += 1;

@@ -1,11 +1,10 @@
 //! The risk of a version, and an expert's signed word on it: measured, signed once, checked by anyone,
 //! audited.
 
-use std::fs;
 
 use super::{
     commons::{Commons, files},
-    people,
+    people, plain,
 };
 
 fn json(commons: &Commons, args: &[&str]) -> serde_json::Value {
@@ -34,7 +33,7 @@ fn an_expert_signs_a_versions_risk_once_and_the_audit_holds_the_file_against_the
     let sex = patients["columns"].as_array().unwrap().iter().find(|c| c["name"] == "sex");
     let sex = sex.or_else(|| patients["columns"].as_array().unwrap().first()).unwrap();
     assert!(sex["done"].is_string());
-    let html = fs::read_to_string(&page).unwrap();
+    let html = plain::read_to_string(&page).unwrap();
     assert!(html.contains("Nobody has determined this yet"));
     for cell in html.split("class=\"figure\"").skip(1) {
         let figure = cell.split('>').nth(1).unwrap().split('<').next().unwrap().replace(',', "");
@@ -60,9 +59,9 @@ fn an_expert_signs_a_versions_risk_once_and_the_audit_holds_the_file_against_the
         ])
     };
     assert!(sign(&commons).err.contains("diabetes@1 is determined"));
-    let first = fs::read(&out).unwrap();
+    let first = plain::read(&out).unwrap();
     assert!(sign(&commons).err.contains("was determined before"), "a second one was written");
-    assert_eq!(fs::read(&out).unwrap(), first);
+    assert_eq!(plain::read(&out).unwrap(), first);
     let found = files(&commons.path("site/vault/determinations/commits"));
     assert_eq!(found.len(), 1, "one word of one expert stands twice");
 
@@ -79,12 +78,12 @@ fn an_expert_signs_a_versions_risk_once_and_the_audit_holds_the_file_against_the
     let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
     text.replace_range(at..=at, other);
     let bad = commons.path("bad.json");
-    fs::write(&bad, text).unwrap();
+    plain::write(&bad, text).unwrap();
     let said = commons.run(&["risk", "verify", bad.to_str().unwrap()]);
     assert_eq!(said.code, Some(7), "a changed determination was taken: {}{}", said.out, said.err);
 
     let object = files(&commons.path("site/vault/determinations/objects")).remove(0);
-    fs::copy(&bad, &object).unwrap();
+    plain::write(&object, plain::read(&bad).unwrap()).unwrap();
     let said = commons.run(&["audit", "--no-publish", "--format", "csv"]);
     assert_eq!(said.code, Some(7), "the audit takes a changed determination");
     assert!(said.out.contains("determinations/objects"), "{}", said.out);

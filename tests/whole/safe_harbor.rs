@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     commons::{Commons, files},
+    plain,
     real_input::{Table, consented, data, ingest, keep, newest, released, released_rows},
     search::{Needle, hay, search},
 };
@@ -142,7 +143,7 @@ fn zip_prefixes(commons: &Commons, input: &Path) {
     let shown: BTreeSet<String> = released(commons, "patients")["zip3"].iter().cloned().collect();
     assert!(shown.iter().any(|prefix| !prefix.is_empty() && prefix != "000"), "no prefix is shown");
     let census = input.with_file_name("zip").join("zcta_population_2020.csv");
-    let Ok(census) = fs::read_to_string(census) else {
+    let Ok(census) = plain::read_to_string(census) else {
         println!("SKIPPED the census: ../shared/data/zip is absent");
         return;
     };
@@ -160,7 +161,7 @@ fn zip_prefixes(commons: &Commons, input: &Path) {
 fn kept_codes(commons: &Commons) -> Vec<(String, String)> {
     let tables = files(&commons.path("site/vault/runs"));
     let table = tables.iter().find(|file| file.ends_with("codes.tsv")).unwrap();
-    let text = fs::read_to_string(table).unwrap();
+    let text = plain::read_to_string(table).unwrap();
     let pair = |line: &str| {
         let (code, person) = line.split_once('\t').unwrap();
         (code.to_owned(), person.to_owned())
@@ -202,7 +203,7 @@ fn codes_of_people_are_drawn_once_a_run_and_stand_in_the_versions_papers() {
     let table = table.iter().find(|file| file.ends_with("codes.tsv")).unwrap();
     let place = again.path("site").join(table.strip_prefix(one.path("site")).unwrap());
     fs::create_dir_all(place.parent().unwrap()).unwrap();
-    fs::copy(table, place).unwrap();
+    plain::write(place, plain::read(table).unwrap()).unwrap();
     ingest(&again, PIPELINE, &input);
     assert_eq!(people_of(&again), people, "a run that goes on draws new codes");
     let said = ingest(&again, PIPELINE, &input);
@@ -214,9 +215,9 @@ fn codes_of_people_are_drawn_once_a_run_and_stand_in_the_versions_papers() {
     fs::remove_dir_all(torn.path("site/lake")).unwrap();
     let file = files(&torn.path("site/vault/runs"));
     let file = file.iter().find(|file| file.ends_with("codes.tsv")).unwrap();
-    let text = fs::read_to_string(file).unwrap();
+    let text = plain::read_to_string(file).unwrap();
     let short: Vec<&str> = text.lines().take(text.lines().count() - 1).collect();
-    fs::write(file, short.join("\n")).unwrap();
+    plain::write(file, short.join("\n")).unwrap();
     let pipeline = format!("pipelines/{PIPELINE}");
     let said = torn.run(&["ingest", &pipeline, "--input", input.to_str().unwrap()]);
     assert_eq!(said.code, Some(1), "{}", said.err);
@@ -239,19 +240,20 @@ fn copy_folder(from: &Path, to: &Path) {
 fn refused(commons: &Commons, column: &str, cells: impl Fn(usize) -> String) -> (i32, String) {
     let name = column.split('"').nth(1).unwrap();
     let rows = (0..60).map(|row| format!("p{row},{}\n", cells(row)));
-    fs::write(commons.path("t.csv"), format!("Id,{name}\n{}", rows.collect::<String>())).unwrap();
+    plain::write(commons.path("t.csv"), format!("Id,{name}\n{}", rows.collect::<String>()))
+        .unwrap();
     let schema = format!(
         "table = \"t\"\n[[column]]\nname = \"Id\"\ntype = \"string\"\nrole = \"person\"\n\
          [[column]]\nname = {column}\n"
     );
-    fs::write(commons.path("t.toml"), schema).unwrap();
+    plain::write(commons.path("t.toml"), schema).unwrap();
     let pipeline = format!(
         "name = \"t\"\ndataset = \"t\"\npurpose = [\"DUO:0000006\"]\n[[source]]\n\
          institution = \"north-shore\"\ntable = \"t\"\nschema = \"{}\"\nformat = \"csv\"\n\
          path = \"t.csv\"\n[deid]\nprofile = \"safe-harbor\"\nk = 2\nsuppress_limit = 1.0\n",
         commons.path("t.toml").display()
     );
-    fs::write(commons.path("p.toml"), pipeline).unwrap();
+    plain::write(commons.path("p.toml"), pipeline).unwrap();
     let (pipeline, folder) = (commons.path("p.toml"), commons.folder.clone());
     let said =
         commons.run(&["ingest", pipeline.to_str().unwrap(), "--input", folder.to_str().unwrap()]);
@@ -263,7 +265,7 @@ fn a_pipeline_that_keeps_a_date_a_hash_or_an_unclassified_column_is_refused_by_i
     let commons = Commons::new("safe-harbor-refusals");
     let consents = commons.path("consents.csv");
     let rows = (0..60).map(|row| format!("p{row}")).collect::<Vec<_>>().join("\n");
-    fs::write(commons.path("people.csv"), format!("Id\n{rows}")).unwrap();
+    plain::write(commons.path("people.csv"), format!("Id\n{rows}")).unwrap();
     commons.ok(&[
         "population",
         "consents",
@@ -313,7 +315,7 @@ fn a_pipeline_that_keeps_a_date_a_hash_or_an_unclassified_column_is_refused_by_i
     // A column of the file that no schema names is no smaller a hole.
     let good = "\"score\"\ntype = \"int\"\nrole = \"measure\"\nrange = { min = 0 }";
     refused(&commons, good, |row| row.to_string());
-    fs::write(commons.path("t.csv"), "Id,score,more\np1,1,2\n").unwrap();
+    plain::write(commons.path("t.csv"), "Id,score,more\np1,1,2\n").unwrap();
     let pipeline = commons.path("p.toml");
     let input = commons.folder.to_str().unwrap();
     let said = commons.run(&["ingest", pipeline.to_str().unwrap(), "--input", input]);

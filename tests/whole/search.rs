@@ -3,7 +3,7 @@
 //! Comes in: a site and needles. Goes out: where one was found. Never: the needle itself in a
 //! message, lest a failing test publish what it looks for.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use arrow::{
     array::{Array as _, RecordBatchReader as _},
@@ -13,6 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::commons::files;
+use super::plain;
 
 /// The zones that researchers or everyone may read.
 pub(crate) const OPEN_ZONES: [&str; 3] = ["lake", "ledger", "public"];
@@ -43,7 +44,7 @@ pub(crate) fn hay(site: &Path) -> Vec<Hay> {
     for zone in OPEN_ZONES {
         for file in files(&site.join(zone)) {
             let place = file.strip_prefix(site).unwrap().display().to_string();
-            let bytes = fs::read(&file).unwrap();
+            let bytes = plain::read(&file).unwrap();
             let text = std::str::from_utf8(&bytes).is_ok();
             found.push(Hay {
                 place: "the name of a file".into(),
@@ -68,7 +69,9 @@ pub(crate) fn hay(site: &Path) -> Vec<Hay> {
 
 /// Decodes a Parquet file: one text a column, one line a cell, and the key-value metadata.
 pub(crate) fn columns(place: &str, file: &Path) -> Vec<Hay> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file).unwrap()).unwrap();
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(plain::read(file).unwrap()))
+            .unwrap();
     let metadata = format!("{:?}", reader.metadata().file_metadata().key_value_metadata());
     let reader = reader.build().unwrap();
     let schema = reader.schema();

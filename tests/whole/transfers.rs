@@ -13,6 +13,7 @@ use std::{
 use super::{
     commons::{Commons, Said, files},
     kill::{Dice, copy, seed},
+    plain,
 };
 
 const PATIENTS: usize = 6;
@@ -87,23 +88,23 @@ fn base() -> Commons {
                 .unwrap();
             }
         }
-        fs::write(folder.join("Patient.ndjson"), patients).unwrap();
-        fs::write(folder.join("Observation.ndjson"), labs).unwrap();
+        plain::write(folder.join("Patient.ndjson"), patients).unwrap();
+        plain::write(folder.join("Observation.ndjson"), labs).unwrap();
         let desk = format!(
             "institution = \"{place}\"\nrecords = \"in-{place}\"\nexchange = \"exchange-{place}\"\n\
              received = \"received-{place}\"\n"
         );
-        fs::write(commons.path(&format!("{place}.toml")), desk).unwrap();
+        plain::write(commons.path(&format!("{place}.toml")), desk).unwrap();
     }
     let keys = |place| act(place, now, &["keys", "--as", "toml"]).run(&commons).out;
     for (place, other, keys) in [("north", "lake", keys("lake")), ("lake", "north", keys("north"))]
     {
         let file = commons.path(&format!("{place}.toml"));
-        let own = fs::read_to_string(&file).unwrap();
-        fs::write(file, format!("{own}{keys}exchange = \"exchange-{other}\"\n")).unwrap();
+        let own = plain::read_to_string(&file).unwrap();
+        plain::write(file, format!("{own}{keys}exchange = \"exchange-{other}\"\n")).unwrap();
     }
     let consents: String = (0..PATIENTS).map(|n| consent(&format!("north{n}")) + "\n").collect();
-    fs::write(commons.path("consents.ndjson"), consents).unwrap();
+    plain::write(commons.path("consents.ndjson"), consents).unwrap();
     let (site, keys) = (path("north"), path("north.keys"));
     let place = ["--site", &site, "--keys", &keys, "--now", now];
     let import = ["consent", "import", &path("consents.ndjson"), "--input-format", "fhir"];
@@ -149,7 +150,7 @@ fn state(commons: &Commons) -> BTreeMap<String, Vec<u8>> {
         files(&received).into_iter().filter(|f| f.extension().is_some_and(|e| e == "ndjson"))
     {
         let name = file.strip_prefix(&received).unwrap().display().to_string();
-        state.insert(name, fs::read(&file).unwrap());
+        state.insert(name, plain::read(&file).unwrap());
     }
     state
 }

@@ -22,6 +22,7 @@ use crate::{
 
 fn unaudited() -> AuditPage {
     AuditPage {
+        unreadable: 0,
         time: Instant::parse("2027-01-02").unwrap(),
         scope: "p".into(),
         checks: Vec::new(),

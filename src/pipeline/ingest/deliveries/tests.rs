@@ -388,7 +388,8 @@ fn a_version_that_was_dressed_up_over_its_licences_is_found_by_what_it_rests_on(
     let good = fs::read_to_string(&commit).unwrap();
     let version: crate::lake::Version = serde_json::from_str(&good).unwrap();
     let paper = version.deliveries().unwrap();
-    let told = fs::read_to_string(site.join("vault").join(&paper.path)).unwrap();
+    let vault = commons.site.vault();
+    let told = String::from_utf8(vault.get(&paper.path).unwrap().to_vec()).unwrap();
     let note = |name: &str, folder: &str| {
         let text = fs::read_to_string(commons.input().join(folder).join("delivery.note")).unwrap();
         let note = DeliveryNote::read(&text).unwrap();
@@ -431,7 +432,7 @@ fn a_version_that_was_dressed_up_over_its_licences_is_found_by_what_it_rests_on(
     for (told, note, fault) in cases {
         assert_ne!(digest(&told), paper.digest.to_string(), "{fault}: nothing was changed");
         let path = format!("deliveries/{}.json", digest(&told));
-        fs::write(site.join("vault").join(&path), &told).unwrap();
+        vault.put(&path, told.clone().into()).unwrap();
         let mut version = version.clone();
         for own in &mut version.papers {
             if own.path == paper.path {
@@ -441,7 +442,7 @@ fn a_version_that_was_dressed_up_over_its_licences_is_found_by_what_it_rests_on(
         }
         if !note.is_empty() {
             let path = format!("deliveries/{}.note", digest(&note));
-            fs::write(site.join("vault").join(&path), &note).unwrap();
+            vault.put(&path, note.clone().into()).unwrap();
             let digest = Sha3Digest::of(note.as_bytes());
             version.papers.push(crate::lake::PrivateObject { path, digest });
         }
