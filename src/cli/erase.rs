@@ -105,6 +105,7 @@ impl From<Error> for Failure {
             Error::Site(error) => return error.into(),
             Error::Store(error) => return error.into(),
             Error::Linkage(error) => return error.into(),
+            Error::Vault(error) => return error.into(),
             Error::Consent(_)
             | Error::Index(_)
             | Error::Lake(_)

@@ -15,7 +15,8 @@
 //!    rooms of the vault were touched, the reason, how many people; under ten it says just that.
 //! 4. Commits name the new objects, old objects are deleted, and so are the segments of versions that held
 //!    the people.
-//! 5. The secret of pseudonyms is renewed, so that none of before can be made again.
+//! 5. The secret of pseudonyms is renewed, so that none of before can be made again, and so is the key of
+//!    the vault: no older copy of it opens.
 
 mod plan;
 mod table;
@@ -46,6 +47,7 @@ use crate::{
     payee,
     site::{self, Site},
     store::{self, Sequence},
+    vault::{self, Closed},
 };
 
 /// Where the commits of erasures are, in the vault.
@@ -75,6 +77,9 @@ pub enum Error {
     /// The lake cannot be read.
     #[error(transparent)]
     Lake(#[from] lake::Error),
+    /// A key could not be destroyed.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
     /// Payees cannot be read.
     #[error(transparent)]
     Payees(#[from] payee::Error),
@@ -293,7 +298,7 @@ fn is_commit(path: &str) -> bool {
 
 /// Says whether an object is of the machinery, and no record of anything.
 fn is_apart(path: &str) -> bool {
-    matches!(path.split('/').next(), Some("erasures" | "keys"))
+    matches!(path.split('/').next(), Some("erasures" | "keyring"))
         || (path.starts_with("runs/") && path.contains("/parts/"))
 }
 
@@ -456,6 +461,13 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
     if !left.objects.is_empty() || !left.commits.is_empty() {
         return Err(Error::Raced);
     }
+    // The plan tells who was erased: what is left of it says no more than that keys are to be renewed.
+    plan.forget();
+    plan.keep(&vault)?;
+    if site.keyring().closed()? == Closed::Sealed {
+        progress.stage("a new key for the vault", 1);
+        site.keyring().rotate_vault(&|_, _| ())?;
+    }
     vault.delete(PENDING)?;
     Ok((number, entry))
 }
@@ -588,8 +600,15 @@ fn known(site: &Site) -> Result<BTreeSet<String>, Error> {
     Ok(known)
 }
 
-/// Destroys the segments of versions that hold the people and that no other version needs.
+/// Destroys the keys of versions that hold the people; at a site without keys the segments that no other
+/// version needs.
 fn destroy(site: &Site, plan: &Plan) -> Result<(), Error> {
+    if site.keyring().closed()? == Closed::Sealed {
+        for (dataset, version) in &plan.versions {
+            site.keyring().destroy_version(dataset, *version)?;
+        }
+        return Ok(());
+    }
     let paths = |version: &Version| -> Vec<String> {
         version.tables.iter().flat_map(|t| &t.segments).map(|s| s.path.clone()).collect()
     };

@@ -69,7 +69,9 @@ impl Seal for VaultSeal {
             }
             Ok(None) => Err(fault("it was changed, or is another object's")),
             // A rotation seals all anew before it destroys a key: what it missed was put there later.
-            Err(Error::Destroyed { .. }) => Err(fault("it is an older copy: its key was destroyed")),
+            Err(Error::Destroyed { .. }) => {
+                Err(fault("it is an older copy: its key was destroyed"))
+            }
             Err(error) => Err(error.at(path)),
         }
     }

@@ -10,6 +10,7 @@ mod bad_input;
 mod canaries;
 mod commons;
 mod consents;
+mod erase;
 mod fhir;
 mod formats;
 mod kernels;

@@ -1,7 +1,6 @@
 //! The risk of a version, and an expert's signed word on it: measured, signed once, checked by anyone,
 //! audited.
 
-
 use super::{
     commons::{Commons, files},
     people, plain,

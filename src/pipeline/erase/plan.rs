@@ -79,6 +79,16 @@ impl Plan {
         Ok(vault.put(PENDING, serde_json::to_vec(self)?.into())?)
     }
 
+    /// Keeps nothing but that the erasure is not at its end.
+    pub(super) fn forget(&mut self) {
+        self.ids.clear();
+        self.records.clear();
+        self.holders.clear();
+        self.names.clear();
+        self.versions.clear();
+        self.moves = Some(Vec::new());
+    }
+
     /// Returns the ids that stand in an erased person's place.
     pub(super) fn aliases(&self) -> BTreeSet<String> {
         self.ids.iter().filter_map(|id| self.names.get(id)).cloned().collect()
