@@ -15,6 +15,7 @@ pub mod deid;
 mod delivery;
 pub mod demo;
 pub mod doctor;
+pub mod erase;
 pub mod explain;
 mod failure;
 pub mod goods;
@@ -185,6 +186,8 @@ pub enum Command {
     Publish(publish::Args),
     /// Show the public book and prove what is in it
     Ledger(ledger::Args),
+    /// Destroy what links people to anything in this site, for good
+    Erase(erase::Args),
     /// Work everything out again from what is recorded, and name what does not come out
     Audit(audit::Args),
     /// Check the book against its checkpoints, and with --deep every object it names
@@ -366,6 +369,7 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Query(args) => query::run(args, context),
         Command::Publish(args) => publish::run(&args, context),
         Command::Ledger(args) => ledger::run(&args, context),
+        Command::Erase(args) => erase::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Repair(args) => repair::run(&args, context),

@@ -12,6 +12,7 @@ pub mod dataset;
 pub mod deid;
 pub mod delivery;
 pub mod doctor;
+pub mod erase;
 pub mod evidence;
 pub mod export;
 pub mod fund;

@@ -31,11 +31,12 @@ use crate::{
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 16] = [
+const SEQUENCES: [(&str, &str); 17] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
     ("vault", "covers/commits"),
     ("vault", "determinations/commits"),
+    ("vault", "erasures/commits"),
     ("vault", "goods/commits"),
     ("vault", "licences/commits"),
     ("vault", "parties/commits"),

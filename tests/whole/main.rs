@@ -11,6 +11,7 @@ mod canaries;
 mod clocks;
 mod commons;
 mod consents;
+mod erase;
 mod fhir;
 mod formats;
 mod full;
