@@ -16,6 +16,7 @@ mod covers;
 mod crossed;
 mod decided;
 mod determined;
+mod erased;
 mod expected;
 mod fresh;
 mod generalised;
@@ -168,6 +169,8 @@ pub enum Check {
     Transfers,
     /// What experts signed, and of which version.
     Determinations,
+    /// What was made unreadable of people who were erased.
+    Erasures,
     /// Whose rows an answer drew on.
     Usage,
     /// What a settlement rests on.
@@ -182,7 +185,7 @@ pub enum Check {
 
 impl Check {
     /// All checks, in order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Book,
         Self::Entry,
         Self::Commit,
@@ -202,6 +205,7 @@ impl Check {
         Self::Licences,
         Self::Transfers,
         Self::Determinations,
+        Self::Erasures,
         Self::Usage,
         Self::Inputs,
         Self::Lines,
@@ -231,6 +235,7 @@ impl Check {
             Self::Licences => "licences",
             Self::Transfers => "transfers",
             Self::Determinations => "determinations",
+            Self::Erasures => "erasures",
             Self::Usage => "usage",
             Self::Inputs => "inputs",
             Self::Lines => "lines",
@@ -275,6 +280,7 @@ impl Check {
             Self::Determinations => {
                 "Did the key in the book sign each determination, and of the version that is there?"
             }
+            Self::Erasures => "Does the book say so wherever a record was made unreadable?",
             Self::Usage => "Do the lines of every answer fit its sums and the people asked of?",
             Self::Inputs => "Does a settlement rest on all that counted, and only that?",
             Self::Lines => "Is every contributor's line right to the millionth of a cent?",

@@ -15,6 +15,7 @@ pub mod deid;
 mod delivery;
 pub mod demo;
 pub mod doctor;
+pub mod erase;
 pub mod explain;
 mod failure;
 pub mod goods;
@@ -37,6 +38,7 @@ pub mod quality;
 pub mod query;
 pub mod recompute;
 pub mod rejects;
+pub mod repair;
 pub mod risk;
 pub mod settle;
 pub mod sponsor;
@@ -184,10 +186,14 @@ pub enum Command {
     Publish(publish::Args),
     /// Show the public book and prove what is in it
     Ledger(ledger::Args),
+    /// Destroy what links people to anything in this site, for good
+    Erase(erase::Args),
     /// Work everything out again from what is recorded, and name what does not come out
     Audit(audit::Args),
     /// Check the book against its checkpoints, and with --deep every object it names
     Verify(verify::Args),
+    /// Write again what is lost or broken of the book and follows from its entries
+    Repair(repair::Args),
     /// Check a proof with nothing but the log's public key
     VerifyProof(proof::Args),
     /// Check views of FHIR resources, run them over files, run the official tests
@@ -363,8 +369,10 @@ fn run(command: Command, context: &mut Context<'_>) -> Result<(), Failure> {
         Command::Query(args) => query::run(args, context),
         Command::Publish(args) => publish::run(&args, context),
         Command::Ledger(args) => ledger::run(&args, context),
+        Command::Erase(args) => erase::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Repair(args) => repair::run(&args, context),
         Command::VerifyProof(args) => proof::run(&args, context),
         Command::View(args) => view::run(args, context),
         Command::Population(args) => population::run(args, context),

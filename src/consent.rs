@@ -29,7 +29,7 @@ use arrow::array::RecordBatch;
 pub use self::{
     admission::{Admission, Scope},
     admit::{Admitted, admit, whose},
-    batch::{Batch, Commit, Object, prepare},
+    batch::{Batch, Commit, Object, commitment, prepare},
     error::Error,
     event::{Action, Event, EventError, Terms},
     import::{Decisions, Fault, InputFormat, Linked, read},

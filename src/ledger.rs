@@ -17,6 +17,7 @@ pub mod proof_file;
 pub mod publish;
 pub mod reader;
 pub mod record;
+pub mod repair;
 mod running;
 pub mod schema;
 mod signing;

@@ -26,6 +26,7 @@ pub mod instant;
 pub mod money;
 pub mod party;
 pub mod purpose;
+pub mod redaction;
 pub mod store;
 
 pub mod frame;

@@ -24,7 +24,10 @@ mod tokens;
 mod weights;
 
 pub use self::{
-    batch::{Act, Assignment, Batch, COMMITS, Commit, Object, commits, prepare},
+    batch::{
+        Act, Assignment, Batch, COMMITS, Commit, Object, commit_key, commitment, commits, prepare,
+        row_key,
+    },
     block::BLOCK_MAX,
     cluster::{Candidates, Clusters, Pair, Rules, candidates, compared, steps},
     error::Error,

@@ -4,6 +4,7 @@
 //! Never: a key inside the site, or an act begun before the one before it is in the book.
 
 mod keys;
+mod random;
 mod seeds;
 
 use std::path::{Path, PathBuf};
@@ -13,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::keys::Keys;
+use self::random::Random;
 pub use crate::ledger::log::Error as LogError;
 use crate::{
+    digest::hex,
     instant::Instant,
     ledger::{
         entry::{self, Entry, EntryId, Kind, Subject},
@@ -28,11 +31,12 @@ use crate::{
 };
 
 /// The sequences whose newest commit names the entry it wants in the book: (zone, prefix).
-const SEQUENCES: [(&str, &str); 16] = [
+const SEQUENCES: [(&str, &str); 17] = [
     ("vault", "consent/commits"),
     ("vault", "linkage/commits"),
     ("vault", "covers/commits"),
     ("vault", "determinations/commits"),
+    ("vault", "erasures/commits"),
     ("vault", "goods/commits"),
     ("vault", "licences/commits"),
     ("vault", "parties/commits"),
@@ -120,6 +124,7 @@ pub struct Site {
     log: Log,
     trust: Trust,
     now: Instant,
+    random: Random,
 }
 
 impl About {
@@ -154,6 +159,22 @@ impl Site {
         if store.is_foreign() {
             store.probe(PROBE, &|| ())?;
         }
+        Self::make((store, address), keys, origin, now, before)
+    }
+
+    /// As [`Site::init`], in a store that is open already; made again with the same instant, a site is
+    /// found as it is.
+    pub fn init_in(store: Store, keys: &Path, origin: &str, now: Instant) -> Result<Self, Error> {
+        Self::make((store, "the store"), keys, origin, now, None)
+    }
+
+    fn make(
+        (store, address): (Store, &str),
+        keys: &Path,
+        origin: &str,
+        now: Instant,
+        before: Option<&Head>,
+    ) -> Result<Self, Error> {
         let keys = Keys::create(keys, origin)?;
         keys.site_key().create()?;
         let keyring = Keyring::new(&store, keys.site_key());
@@ -165,7 +186,8 @@ impl Site {
             log_vkey: keys.log().verifier().vkey(),
             steward_vkey: keys.steward().verifier().vkey(),
         };
-        let mut site = Self { trust: about.trust()?, store, about, keys, keyring, log, now };
+        let (trust, random) = (about.trust()?, Random::default());
+        let mut site = Self { store, about, keys, keyring, log, trust, now, random };
         site.follow()?;
         let mut body = Map::new();
         body.insert("format".to_owned(), 1.into());
@@ -191,7 +213,11 @@ impl Site {
 
     /// Opens a site and brings the book up to what was committed before a crash.
     pub fn open(address: &str, keys: &Path, now: Instant) -> Result<Self, Error> {
-        let store = Store::open(address)?;
+        Self::open_in(Store::open(address)?, address, keys, now)
+    }
+
+    /// As [`Site::open`], in a store that is open already; `address` is what errors call it.
+    pub fn open_in(store: Store, address: &str, keys: &Path, now: Instant) -> Result<Self, Error> {
         let text = store.find("site.json")?.ok_or_else(|| Error::Missing(address.to_owned()))?;
         let about: About = serde_json::from_slice(&text)
             .map_err(|e| Error::Format { path: "site.json".into(), reason: e.to_string() })?;
@@ -207,7 +233,8 @@ impl Site {
             return Err(strange("these are the keys of another site".to_owned()));
         }
         let keyring = Keyring::new(&store, keys.site_key());
-        let mut site = Self { trust: about.trust()?, store, about, keys, keyring, log, now };
+        let (trust, random) = (about.trust()?, Random::default());
+        let mut site = Self { store, about, keys, keyring, log, trust, now, random };
         site.follow()?;
         site.recover()?;
         Ok(site)
@@ -232,13 +259,7 @@ impl Site {
             let sequence = Sequence::new(&store, prefix);
             let Some((number, body)) = sequence.latest()? else { continue };
             let path = format!("{zone}/{prefix}/{number:012}.json");
-            let fault = |reason: String| Error::Format { path: path.clone(), reason };
-            let commit: Value = serde_json::from_slice(&body).map_err(|e| fault(e.to_string()))?;
-            let text = commit
-                .get("entry")
-                .and_then(Value::as_str)
-                .ok_or_else(|| fault("it names no entry".to_owned()))?;
-            self.record(&Entry::parse(text.as_bytes())?)?;
+            self.record(&named_entry(&path, &body)?)?;
             self.follow()?;
         }
         Ok(())
@@ -257,6 +278,12 @@ impl Site {
     /// Moves the run's instant; a story that spans a quarter acts at many.
     pub fn set_now(&mut self, now: Instant) {
         self.now = now;
+    }
+
+    /// Draws all that is random from a seed from now on, so that a story told again is the same to the
+    /// last byte. For simulations: whoever knows the seed knows every key that is made.
+    pub fn set_seed(&mut self, seed: [u8; 32]) {
+        self.random = Random::seeded(seed);
     }
 
     /// Returns the private zone: it seals what is written to it and opens what is read.
@@ -377,9 +404,23 @@ impl Site {
         self.is_current()?;
         let text = serde_json::to_vec_pretty(body)
             .map_err(|e| Error::Format { path: name.clone(), reason: e.to_string() })?;
+        self.record_before(sequence, number)?;
         match sequence.commit(number, &Bytes::from(text))? {
             Committed::Done => self.record(entry),
             Committed::Conflict => Err(Error::Conflict(name)),
+        }
+    }
+
+    /// Puts the entry of the commit before `number` into the book, where whoever made it has not come
+    /// so far. The newest commit is thus the only one whose entry can be missing, and the book tells
+    /// the commits of a sequence in their order.
+    fn record_before(&self, sequence: &Sequence, number: u64) -> Result<(), Error> {
+        match number.checked_sub(1) {
+            None | Some(0) => Ok(()),
+            Some(before) => {
+                let name = format!("commit {before}");
+                self.record(&named_entry(&name, &sequence.read(before)?)?)
+            }
         }
     }
 
@@ -406,8 +447,24 @@ impl Site {
         Ok(self.log.size()?)
     }
 
-    /// Returns a new random id for a commit.
-    pub fn txn(&self) -> Result<String, Error> {
-        self.keys.random_id()
+    /// Returns 32 random bytes: a person's key, a salt.
+    pub fn random(&self) -> Result<[u8; 32], Error> {
+        self.random.draw(self.keys.folder())
     }
+
+    /// Returns a new random id of 128 bits for a commit.
+    pub fn txn(&self) -> Result<String, Error> {
+        Ok(hex(self.random()?.split_at(16).0))
+    }
+}
+
+/// Reads the entry that a commit wants in the book.
+fn named_entry(path: &str, body: &[u8]) -> Result<Entry, Error> {
+    let fault = |reason: String| Error::Format { path: path.to_owned(), reason };
+    let commit: Value = serde_json::from_slice(body).map_err(|e| fault(e.to_string()))?;
+    let text = commit
+        .get("entry")
+        .and_then(Value::as_str)
+        .ok_or_else(|| fault("it names no entry".to_owned()))?;
+    Ok(Entry::parse(text.as_bytes())?)
 }

@@ -153,6 +153,13 @@ impl Store {
         Ok(Self { backend, prefix, sealed: None })
     }
 
+    /// Takes any object store, with conditional writes, for a place that has no address: one that a
+    /// test makes fail.
+    pub fn over(store: Arc<dyn ObjectStore>) -> Self {
+        let backend = Backend::Remote(remote::Remote::over(store));
+        Self { backend, prefix: String::new(), sealed: None }
+    }
+
     /// Returns the store below `name`.
     #[must_use]
     pub fn zone(&self, name: &str) -> Self {
@@ -366,7 +373,7 @@ impl Store {
         matches!(self.kind(), "s3" | "azure")
     }
 
-    /// Says what kind of store this is: `folder`, `s3`, `azure` or `memory`.
+    /// Says what kind of store this is: `folder`, `s3`, `azure`, `memory`, or `given`.
     pub fn kind(&self) -> &'static str {
         match &self.backend {
             Backend::Folder(_) => "folder",

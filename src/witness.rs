@@ -31,6 +31,14 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The folder lies across a network, where a lock may be nobody's.
+    #[error("`{place}` lies on {medium}, across a network: a lock there may not hold")]
+    Network {
+        /// The folder.
+        place: String,
+        /// The file system.
+        medium: &'static str,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] crate::store::Error),

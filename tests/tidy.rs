@@ -11,7 +11,18 @@ use std::{
 /// The rooms from the ground up. A file imports from the rows above its own, or from rooms that
 /// stand earlier in its own row.
 const ROWS: &[&[&str]] = &[
-    &["digest", "instant", "party", "purpose", "money", "fault", "store", "signed_note", "frame"],
+    &[
+        "digest",
+        "instant",
+        "party",
+        "purpose",
+        "money",
+        "fault",
+        "store",
+        "redaction",
+        "signed_note",
+        "frame",
+    ],
     &["source", "usage", "payee", "credential", "ledger", "witness"],
     &["schema", "reward", "bank", "cover"],
     &["quality", "linkage", "records"],

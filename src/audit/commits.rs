@@ -7,6 +7,7 @@ use super::{
     Audit, Check, Evidence,
     covers::CoverCommit,
     determined::DeterminationCommit,
+    erased::{Erased, ErasureCommit},
     goods::GoodsCommit,
     licences::LicenceCommit,
     payees::PayeeCommit,
@@ -54,6 +55,9 @@ pub(super) struct Commits {
     pub(super) usage: Vec<Numbered<UsageRecord>>,
     pub(super) values: Vec<Numbered<ValueCommit>>,
     pub(super) lake: Vec<Numbered<Version>>,
+    pub(super) erasures: Vec<Numbered<ErasureCommit>>,
+    /// What the erasures cover.
+    pub(super) erased: Erased,
     /// Whether every commit that there is could be read.
     pub(super) complete: bool,
 }
@@ -98,6 +102,11 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
             let c: &DeterminationCommit = c;
             &c.entry
         })?;
+    let erasures = sequence(audit, vault, "vault", "erasures/commits", &mut complete, |c| {
+        let c: &ErasureCommit = c;
+        &c.entry
+    })?;
+    let erased = Erased::read(evidence, audit, &erasures)?;
     let goods = sequence(audit, vault, "vault", "goods/commits", &mut complete, |c| {
         let c: &GoodsCommit = c;
         &c.entry
@@ -148,6 +157,8 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         usage,
         values,
         lake,
+        erasures,
+        erased,
         complete,
     })
 }

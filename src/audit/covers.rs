@@ -24,6 +24,7 @@ pub(super) use self::{
 use super::{
     Audit, Check, Evidence,
     commits::Numbered,
+    erased,
     linked::{History, People},
     paid::Sources,
     shape::{Act, Counted},
@@ -214,14 +215,21 @@ fn evaluated(
     audit.check(Check::Covers, &name, ascends(&order), "a line stands twice or out of order");
     let sums = totals(&lines).is_some_and(|own| own == act.totals) && count(&lines) == act.count;
     audit.check(Check::Sums, &commit.path, sums, "its counts or sums are not those of its lines");
+    let nobody = |line: &&Line| sources.commits.erased.is_nobody(&line.contributor);
+    let gone = count(&lines.iter().filter(nobody).collect::<Vec<_>>());
+    let readable = lines.iter().filter(|line| !nobody(line));
     let own: Option<Vec<[u8; 64]>> =
-        lines.iter().map(|line| leaf(sources, &act.policy, line)).collect();
+        readable.map(|line| leaf(sources, &act.policy, line)).collect();
     let mut own = own.unwrap_or_default();
     own.sort_unstable();
     let hashes: Vec<Sha256> = own.iter().map(|leaf| leaf_hash(leaf)).collect();
-    let good = root(&hashes) == act.root;
+    let good = if gone > 0 {
+        leaves.as_ref().is_some_and(|leaves| erased::sealed(&own, gone, leaves, &act.root))
+    } else {
+        root(&hashes) == act.root
+    };
     audit.check(Check::Lines, &commit.path, good, "its root is not that of its lines");
-    if let Some(leaves) = leaves {
+    if let Some(leaves) = leaves.filter(|_| gone == 0) {
         let name = format!("vault/{}", act.leaves.path);
         audit.check(Check::Lines, &name, own.concat() == leaves, "its leaves are not its lines'");
     }

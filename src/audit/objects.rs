@@ -1,7 +1,7 @@
 //! Every object that any commit names, hashed again, and each commit held against its entry in the
 //! book: `verify --deep`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Audit, Check, Evidence, Finding, booked,
@@ -41,6 +41,19 @@ pub fn rehash(evidence: &Evidence) -> Result<Rehashed, store::Error> {
     let mut named = named(&commits);
     for (path, digest) in of_inputs(evidence, &commits)? {
         named.insert(("vault", path), digest);
+    }
+    let destroyed = |version: &crate::lake::Version| {
+        commits.erased.is_destroyed(&version.dataset, version.version)
+    };
+    let (gone, left): (Vec<_>, Vec<_>) =
+        commits.lake.iter().map(|commit| &commit.body).partition(|version| destroyed(version));
+    let segments = |version: &crate::lake::Version| {
+        let all = version.tables.iter().flat_map(|table| &table.segments);
+        all.map(|segment| segment.path.clone()).collect::<Vec<_>>()
+    };
+    let needed: BTreeSet<String> = left.into_iter().flat_map(segments).collect();
+    for path in gone.into_iter().flat_map(segments).filter(|path| !needed.contains(path)) {
+        named.remove(&("lake", path));
     }
     for ((zone, path), digest) in &named {
         let store = if *zone == "lake" { &evidence.lake } else { &evidence.vault };
@@ -141,6 +154,10 @@ fn named(commits: &Commits) -> BTreeMap<(&'static str, String), Sha3Digest> {
     for commit in &commits.determinations {
         let envelope = &commit.body.envelope;
         named.insert(("vault", envelope.path.clone()), envelope.digest);
+    }
+    for commit in &commits.erasures {
+        let list = &commit.body.redactions;
+        named.insert(("vault", list.path.clone()), list.digest);
     }
     for commit in &commits.goods {
         if let GoodsAct::Given(act) = &commit.body.act {

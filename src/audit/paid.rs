@@ -13,7 +13,7 @@ use super::{
     booked::Book,
     closed::closes,
     commits::Commits,
-    compared, given,
+    compared, erased, given,
     inputs::{Before, gather, interval},
     lines::Line,
     matched,
@@ -21,7 +21,7 @@ use super::{
     shape::{Act, Overridden, Override, PoolCommit, Settled},
     snapshot,
     stood::Register,
-    table::{ascends, leaf_hash, object, root},
+    table::{ascends, count, leaf_hash, object, root},
 };
 use crate::{
     digest::{Sha256, hmac_sha3_parts},
@@ -232,7 +232,16 @@ fn sealed(
 ) {
     let leaf =
         |line: &Line| line.leaf(&act.pool, &act.period, &sources.line_key(&line.contributor));
-    let own: Option<Vec<[u8; 64]>> = lines.iter().map(leaf).collect();
+    let nobody = |line: &&Line| sources.commits.erased.is_nobody(&line.contributor);
+    let gone = count(&lines.iter().filter(nobody).collect::<Vec<_>>());
+    let own: Option<Vec<[u8; 64]>> = lines.iter().filter(|line| !nobody(line)).map(leaf).collect();
+    if gone > 0 {
+        let good = leaves.is_some_and(|leaves| {
+            erased::sealed(&own.unwrap_or_default(), gone, &leaves, &act.root)
+        });
+        audit.check(Check::Lines, path, good, "its root is not that of its lines");
+        return;
+    }
     let mut own = own.unwrap_or_default();
     own.sort_unstable();
     let hashes: Vec<Sha256> = own.iter().map(|leaf| leaf_hash(leaf)).collect();

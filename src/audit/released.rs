@@ -13,6 +13,7 @@ use super::{
     Audit, Check, Evidence,
     commits::{Commits, Numbered},
     counted::counted,
+    erased::Erased,
     generalised::Generalised,
     linked::{History, People},
     person::{Own, Part, Records, leaf},
@@ -75,7 +76,14 @@ pub(super) fn versions(
         );
         *number = version.version;
         sums(audit, commit);
-        let (records, tables) = tables(evidence, audit, version)?;
+        let erased = &commits.erased;
+        let (records, tables) = if erased.is_destroyed(&version.dataset, version.version) {
+            // Its rows are gone, and with them what could be held against them.
+            audit.passed(Check::Erasures, 1);
+            (None, Members::new())
+        } else {
+            tables(evidence, audit, version)?
+        };
         for paper in std::iter::once(&version.report).chain(&version.quality) {
             object(audit, &evidence.vault, "vault", &paper.path, &paper.digest)?;
         }
@@ -85,14 +93,14 @@ pub(super) fn versions(
         known(audit, commit, commits);
         counted(evidence, audit, commit)?;
         if let (Some(roster), Some(records)) = (&roster, &records) {
-            leaves(evidence, audit, version, facts.register, roster, records)?;
+            leaves(evidence, audit, version, (facts.register, erased), roster, records)?;
         }
         if let Some(roster) = roster {
             let people = version.linkage_commit.map(|commit| facts.people.at(commit));
             if let Some(people) = &people {
-                seen_there(audit, version, people, &roster);
+                seen_there(audit, version, (people, erased), &roster);
             }
-            standing(audit, version, facts.register, people.as_ref(), &roster, &tables);
+            standing(audit, version, (facts.register, erased), people.as_ref(), &roster, &tables);
             let key = (version.dataset.clone(), version.version);
             seen.insert(key, Seen { roster });
         }
@@ -370,7 +378,7 @@ fn leaves(
     evidence: &Evidence,
     audit: &mut Audit,
     version: &Version,
-    register: &Register,
+    (register, erased): (&Register, &Erased),
     roster: &[RosterLine],
     records: &Told,
 ) -> Result<(), store::Error> {
@@ -391,7 +399,12 @@ fn leaves(
         roster.iter().map(|l| (l.pseudonym.as_str(), l.contributor.as_str())).collect();
     let mut own = 0_u64;
     for (pseudonym, own_rows) in records {
-        let key = people.get(pseudonym.as_str()).and_then(|person| register.key(person));
+        let person = people.get(pseudonym.as_str());
+        if person.is_some_and(|person| erased.is_nobody(person)) {
+            own = own.saturating_add(1);
+            continue;
+        }
+        let key = person.and_then(|person| register.key(person));
         let Some(key) = key else {
             audit.check(Check::Records, &name, false, "a person with rows has no key");
             continue;
@@ -407,10 +420,16 @@ fn leaves(
 }
 
 /// A linked version holds nobody at an institution where the person index knew no record of theirs.
-fn seen_there(audit: &mut Audit, version: &Version, people: &People, roster: &[RosterLine]) {
+fn seen_there(
+    audit: &mut Audit,
+    version: &Version,
+    (people, erased): (&People, &Erased),
+    roster: &[RosterLine],
+) {
     let name = format!("vault/{}", version.roster.path);
     for line in roster {
-        let good = people.is_seen(&line.contributor, &line.institution);
+        let good = erased.is_nobody(&line.contributor)
+            || people.is_seen(&line.contributor, &line.institution);
         let fault = "somebody in it had no record at an institution by the person index";
         audit.check(Check::Linkage, &name, good, fault);
     }
@@ -441,7 +460,7 @@ fn known(audit: &mut Audit, commit: &Numbered<Version>, commits: &Commits) {
 fn standing(
     audit: &mut Audit,
     version: &Version,
-    register: &Register,
+    (register, erased): (&Register, &Erased),
     people: Option<&People>,
     roster: &[RosterLine],
     members: &Members,
@@ -466,6 +485,9 @@ fn standing(
             register.stood(&line.contributor, &asked)
                 && others.iter().all(|id| register.key(id).is_none() || register.stood(id, &asked))
         };
+        if erased.is_nobody(&line.contributor) {
+            return true;
+        }
         match category(table) {
             Some(category) => asked(category),
             // A version of before its tables told their category: any one will do.

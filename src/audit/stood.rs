@@ -93,6 +93,8 @@ pub(super) fn register(
                     rows == object.count,
                     "its rows were counted otherwise",
                 );
+                let erased = &commits.erased;
+                let (batches, _) = erased.standing(audit, &name, &object.digest, batches);
                 let good = batches.iter().try_for_each(|batch| register.learn(batch));
                 audit.check(
                     Check::Decisions,
@@ -107,6 +109,7 @@ pub(super) fn register(
         let name = format!("vault/{}", events.path);
         let found: u64 = batches.iter().map(rows).sum();
         audit.check(Check::Object, &name, found == events.count, "its rows were counted otherwise");
+        let (batches, gone) = commits.erased.standing(audit, &name, &events.digest, batches);
         let read: Option<Vec<(String, Decision)>> = batches
             .iter()
             .map(|batch| decisions(batch, commit.number))
@@ -118,6 +121,9 @@ pub(super) fn register(
         };
         let gives = |decision: &Decision| matches!(decision.act, Act::Grant | Act::OptIn);
         let grants = count(&read.iter().filter(|(_, d)| gives(d)).collect::<Vec<_>>());
+        // A batch is of one kind, and so are the decisions of it that nobody can read any more.
+        let grants =
+            if commit.body.grants == 0 { grants } else { grants.saturating_add(gone.rows) };
         let sums = grants == commit.body.grants
             && found.checked_sub(grants) == Some(commit.body.withdrawals);
         audit.check(
@@ -133,7 +139,12 @@ pub(super) fn register(
             one_kind,
             "it holds both grants and withdrawals",
         );
-        let numbered = read.iter().zip(next..).all(|((_, d), seq)| d.seq == seq);
+        let mut numbers: Vec<i64> = read.iter().map(|(_, d)| d.seq).chain(gone.numbers).collect();
+        if gone.rows > 0 {
+            numbers.sort_unstable();
+        }
+        let numbered =
+            count(&numbers) == found && numbers.iter().zip(next..).all(|(n, seq)| *n == seq);
         audit.check(Check::Decisions, &name, numbered, "its decisions are not numbered on");
         next = next.saturating_add(i64::try_from(found).unwrap_or(i64::MAX));
         let dated = read.iter().all(|(_, d)| d.recorded == commit.body.time.unix());
@@ -146,11 +157,13 @@ pub(super) fn register(
         let leaves: Option<Vec<[u8; 32]>> =
             read.iter().map(|(id, d)| Some(d.commitment(id, register.keys.get(id)?))).collect();
         let good = leaves.is_some_and(|mut leaves| {
+            leaves.extend(gone.leaves);
             leaves.sort_unstable();
             root(&leaves.iter().map(|leaf| leaf_hash(leaf)).collect::<Vec<_>>()) == commit.body.root
         });
         audit.check(Check::Decisions, &commit.path, good, "its root is not that of its decisions");
-        purposes(audit, commit.entry.as_ref(), &commit.path, &read);
+        let whole = gone.rows == 0;
+        purposes(audit, commit.entry.as_ref(), &commit.path, &read, whole);
         for (id, decision) in read {
             register.people.entry(id).or_default().push(decision);
         }
@@ -164,11 +177,14 @@ fn purposes(
     entry: Option<&crate::ledger::Entry>,
     path: &str,
     read: &[(String, Decision)],
+    whole: bool,
 ) {
     let Some(said) = entry.and_then(|entry| entry.body().get("purposes")) else { return };
     let own: BTreeSet<&str> =
         read.iter().flat_map(|(_, d)| d.items(0).unwrap_or_default()).collect();
-    let good = *said == serde_json::json!(own);
+    let said: BTreeSet<&str> =
+        said.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    let good = if whole { said == own } else { said.is_superset(&own) };
     audit.check(Check::Agrees, path, good, "its entry says otherwise in `purposes`");
 }
 

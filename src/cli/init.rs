@@ -10,10 +10,13 @@ use crate::{
 
 /// Make a site: zones, keys, genesis entry
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  almoner init /srv/commons\n  \
+#[command(
+    after_help = "A new site is sealed: its vault and lake are encrypted under keys that `site.wrap` in the key \
+    folder wraps (`almoner keys --help`). Whoever loses that folder loses the data.\n\nExamples:\n  almoner init /srv/commons\n  \
     almoner init s3://commons/site --keys /etc/almoner/keys --origin commons.example/ledger\n  \
     almoner init /srv/commons --recovery /media/stick/recovery.seed\n  \
-    almoner init /srv/next --origin next.example/ledger --continues /srv/commons/ledger")]
+    almoner init /srv/next --origin next.example/ledger --continues /srv/commons/ledger"
+)]
 pub struct Args {
     /// Where: a folder, or a file://, s3://, az:// or memory:// URL [default: --site]
     #[arg(value_name = "SITE")]

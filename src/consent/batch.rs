@@ -33,6 +33,7 @@ use crate::{
     ledger::tree,
     party::ContributorId,
     purpose::Purpose,
+    redaction::standing,
     store::{Sequence, Store},
 };
 
@@ -172,7 +173,7 @@ pub fn prepare(
 /// [`hmac_sha3_parts`]: label, number (8 bytes), contributor, action, purposes, institutions and
 /// categories as the Parquet columns hold them, first day (4 bytes of days since 1970-01-01), end
 /// (the same, or nothing), decided (8 bytes of Unix seconds); integers big-endian.
-fn commitment(key: &[u8; 32], seq: u64, event: &Event) -> [u8; 32] {
+pub fn commitment(key: &[u8; 32], seq: u64, event: &Event) -> [u8; 32] {
     let terms = event.terms();
     let until = event.valid_until().map(days);
     hmac_sha3_parts(
@@ -277,7 +278,7 @@ pub(super) fn commits(vault: &Store, number: u64) -> Result<Vec<Commit>, Error> 
     Ok(commits)
 }
 
-/// Reads an object and checks its digest and count.
+/// Reads an object and checks its digest and count; rows of people who were erased are left out.
 pub(super) fn read(vault: &Store, object: &Object) -> Result<Vec<RecordBatch>, Error> {
     let bytes = vault.get(&object.path)?;
     if Sha3Digest::of(&bytes) != object.digest {
@@ -290,7 +291,7 @@ pub(super) fn read(vault: &Store, object: &Object) -> Result<Vec<RecordBatch>, E
     if rows as u64 != object.count {
         return Err(Error::Changed { path: object.path.clone() });
     }
-    Ok(batches)
+    batches.iter().map(standing).collect::<Result<_, _>>().map_err(Error::read)
 }
 
 #[cfg(test)]

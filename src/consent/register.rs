@@ -62,6 +62,7 @@ pub(super) struct Row {
 pub struct Register {
     commit: u64,
     recorded_until: Option<Instant>,
+    seq_max: u64,
     people: Arc<People>,
     terms: Vec<Arc<Terms>>,
     known_terms: BTreeMap<Arc<Terms>, u32>,
@@ -98,6 +99,8 @@ impl Register {
         }
         let number = commits.last().map_or(0, |commit| commit.number);
         let mut register = Self::assemble(number, &contributors, &events)?;
+        // Rows of people who were erased are not read, and their numbers are not given again.
+        register.seq_max = commits.iter().map(|commit| commit.events.count).sum();
         register.recorded_until = commits.iter().map(|commit| commit.time).max();
         Ok(register)
     }
@@ -125,6 +128,7 @@ impl Register {
         let mut register = Self {
             commit,
             recorded_until: None,
+            seq_max: 0,
             people: Arc::new(People::new(people)?),
             terms: Vec::new(),
             known_terms: BTreeMap::new(),
@@ -322,7 +326,7 @@ impl Register {
     }
 
     pub(super) fn seq_max(&self) -> u64 {
-        self.rows.iter().map(|row| row.seq).max().unwrap_or(0)
+        self.seq_max
     }
 
     pub(super) fn rows_of(&self, person: u32) -> &[Row] {

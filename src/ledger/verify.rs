@@ -466,7 +466,7 @@ impl Check<'_> {
     fn strays(&mut self) {
         let pending = self.seen.pending > 0;
         for path in std::mem::take(&mut self.objects) {
-            let follows = Tile::parse(&path).is_some() || path.starts_with(kept::FOLDER);
+            let follows = Tile::parse(&path).is_some() || kept::index_of(&path).is_some();
             if !(pending && follows) {
                 self.seen.find(path, "it is no object of this log");
             }

@@ -115,6 +115,7 @@ pub struct Assignment {
 /// A commit in the making: its objects' bytes, and what its manifest and entry say.
 #[derive(Debug, Clone)]
 pub struct Batch {
+    txn: String,
     /// The number it will have.
     pub number: u64,
     /// What is done.
@@ -142,11 +143,11 @@ impl Batch {
     }
 
     /// Returns the manifest.
-    pub fn commit(&self, txn: String, time: Instant, entry: &str) -> Commit {
+    pub fn commit(&self, time: Instant, entry: &str) -> Commit {
         let [members, tokens, review] =
             self.objects.each_ref().map(|held| held.as_ref().map(|(object, _)| object.clone()));
         Commit {
-            txn,
+            txn: self.txn.clone(),
             number: self.number,
             time,
             act: self.act.clone(),
@@ -159,18 +160,30 @@ impl Batch {
     }
 }
 
-/// Prepares commit `number`. `first` is the number of its first assignment; `key` opens the
-/// commitments of assignments.
+/// Returns the key under which one commit commits to its assignments: of the site's secret for that, and
+/// of the commit's own random id. Without the id nobody can tell what the commit's root holds.
+pub fn commit_key(secret: &[u8; 32], txn: &str) -> [u8; 32] {
+    hmac_sha3_parts(secret, &[b"almoner/linkage-commit/v1", txn.as_bytes()])
+}
+
+/// Returns the key of one assignment, which opens no other.
+pub fn row_key(commit_key: &[u8; 32], seq: u64) -> [u8; 32] {
+    hmac_sha3_parts(commit_key, &[b"almoner/linkage-row/v1", &seq.to_be_bytes()])
+}
+
+/// Prepares commit `number`. `first` is the number of its first assignment; `txn` is its random id, and
+/// with the site's `secret` it opens the commitments of assignments.
 pub fn prepare(
     (number, first): (u64, u64),
     act: Act,
     assignments: &[Assignment],
     tokens: Option<&RecordBatch>,
     review: Option<&RecordBatch>,
-    key: &[u8; 32],
+    (txn, secret): (&str, &[u8; 32]),
 ) -> Result<Batch, Error> {
+    let key = commit_key(secret, txn);
     let mut leaves: Vec<[u8; 32]> =
-        (first..).zip(assignments).map(|(seq, a)| commitment(key, seq, a)).collect();
+        (first..).zip(assignments).map(|(seq, a)| commitment(&row_key(&key, seq), a)).collect();
     // Sorted, so that the root tells nothing of the order of records in a file.
     leaves.sort_unstable();
     let members = if assignments.is_empty() {
@@ -181,6 +194,7 @@ pub fn prepare(
     let tokens = tokens.map(|batch| object("tokens", batch)).transpose()?;
     let review = review.map(|batch| object("review", batch)).transpose()?;
     Ok(Batch {
+        txn: txn.to_owned(),
         number,
         act,
         count: assignments.len() as u64,
@@ -189,14 +203,13 @@ pub fn prepare(
     })
 }
 
-/// The commitment to one assignment under the site's key for them. The parts, framed by
-/// [`hmac_sha3_parts`]: label, number (8 bytes, big-endian), institution, local id, person.
-fn commitment(key: &[u8; 32], seq: u64, assignment: &Assignment) -> [u8; 32] {
+/// The commitment to one assignment under the key of its row. The parts, framed by
+/// [`hmac_sha3_parts`]: label, institution, local id, person.
+pub fn commitment(row_key: &[u8; 32], assignment: &Assignment) -> [u8; 32] {
     hmac_sha3_parts(
-        key,
+        row_key,
         &[
-            b"almoner/linkage-member/v1",
-            &seq.to_be_bytes(),
+            b"almoner/linkage-member/v2",
             assignment.institution.as_str().as_bytes(),
             assignment.local.as_bytes(),
             assignment.person.as_str().as_bytes(),

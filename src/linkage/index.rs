@@ -14,6 +14,7 @@ use super::{
 use crate::{
     instant::Instant,
     party::{ContributorId, InstitutionId, Lookup},
+    redaction,
     store::Store,
 };
 
@@ -220,8 +221,9 @@ struct History {
 impl History {
     fn take(&mut self, commit: &Commit, rows: &[RecordBatch]) -> Result<(), Error> {
         for batch in rows {
-            for Assignment { institution, local, person } in assignments(batch)? {
+            for assignment in assignments(batch)? {
                 self.seq_max += 1;
+                let Some(Assignment { institution, local, person }) = assignment else { continue };
                 self.since.entry(person.clone()).or_insert(self.seq_max);
                 self.aliases.remove(&person);
                 let local: Box<str> = local.into();
@@ -295,12 +297,23 @@ impl History {
     }
 }
 
-fn assignments(batch: &RecordBatch) -> Result<Vec<Assignment>, Error> {
-    let [institutions, locals, people] =
-        [strings(batch, "institution")?, strings(batch, "local")?, strings(batch, "person")?];
+/// Reads assignments, in order; `None` stands where a person was erased.
+fn assignments(batch: &RecordBatch) -> Result<Vec<Option<Assignment>>, Error> {
+    let gone = redaction::erased(batch);
+    let standing = redaction::standing(batch).map_err(Error::read)?;
+    let [institutions, locals, people] = [
+        strings(&standing, "institution")?,
+        strings(&standing, "local")?,
+        strings(&standing, "person")?,
+    ];
     let mut found = Vec::with_capacity(batch.num_rows());
     let mut last: Option<InstitutionId> = None;
-    for row in 0..batch.num_rows() {
+    let mut row = 0;
+    for gone in gone {
+        if gone {
+            found.push(None);
+            continue;
+        }
         let name = institutions.value(row);
         // Records of one institution stand together: its name is made once.
         let institution = match &last {
@@ -309,7 +322,9 @@ fn assignments(batch: &RecordBatch) -> Result<Vec<Assignment>, Error> {
         };
         last = Some(institution.clone());
         let person = ContributorId::parse(people.value(row)).map_err(|_| wrong("person"))?;
-        found.push(Assignment { institution, local: locals.value(row).to_owned(), person });
+        let local = locals.value(row).to_owned();
+        found.push(Some(Assignment { institution, local, person }));
+        row += 1;
     }
     Ok(found)
 }
@@ -354,10 +369,10 @@ mod tests {
     fn record(store: &Store, act: Act, rows: &[Assignment]) -> PersonIndex {
         let index = PersonIndex::load(store).unwrap();
         let place = (index.commit() + 1, index.seq_max() + 1);
-        let batch = prepare(place, act, rows, None, None, &[7; 32]).unwrap();
+        let batch = prepare(place, act, rows, None, None, ("t", &[7; 32])).unwrap();
         batch.write(store).unwrap();
         let now = Instant::parse("2026-06-01T00:00:00Z").unwrap();
-        let body = serde_json::to_vec(&batch.commit("t".into(), now, "{}")).unwrap();
+        let body = serde_json::to_vec(&batch.commit(now, "{}")).unwrap();
         let done = Sequence::new(store, batch::COMMITS).commit(place.0, &body.into()).unwrap();
         assert_eq!(done, crate::store::Committed::Done);
         PersonIndex::load(store).unwrap()

@@ -285,13 +285,13 @@ fn a_run_repeated_gives_the_same_bytes_and_a_known_record_keeps_its_person() {
     let batch = || {
         let found = once();
         let tokens = found.tokens.as_ref();
-        prepare((1, 1), act.clone(), &found.assignments, tokens, None, &SECRET).unwrap()
+        prepare((1, 1), act.clone(), &found.assignments, tokens, None, ("t", &SECRET)).unwrap()
     };
     let (one, two) = (batch(), batch());
     let now = crate::instant::Instant::parse("2026-06-01T00:00:00Z").unwrap();
-    assert_eq!(one.commit("t".into(), now, ""), two.commit("t".into(), now, ""));
+    assert_eq!(one.commit(now, ""), two.commit(now, ""));
     one.write(&store).unwrap();
-    let body = serde_json::to_vec(&one.commit("t".into(), now, "{}")).unwrap();
+    let body = serde_json::to_vec(&one.commit(now, "{}")).unwrap();
     let done = crate::store::Sequence::new(&store, super::COMMITS).commit(1, &body.into()).unwrap();
     assert_eq!(done, crate::store::Committed::Done);
 

@@ -21,7 +21,7 @@ use super::{
     tokens::{IdKind, PAIRS, Record, TOKENS, Table, Tokens},
     weights::{Field, Level},
 };
-use crate::{party::InstitutionId, store::Store};
+use crate::{party::InstitutionId, redaction::standing, store::Store};
 
 /// The column of tokens that every record has.
 const FIXED: &str = "tokens/v1";
@@ -70,7 +70,7 @@ pub fn tokens(vault: &Store, commits: &[Commit]) -> Result<Table, Error> {
     let mut tables = Vec::new();
     for object in commits.iter().filter_map(|commit| commit.tokens.as_ref()) {
         for batch in read(vault, object)? {
-            tables.push(table(&batch)?);
+            tables.push(table(&standing(&batch).map_err(Error::read)?)?);
         }
     }
     Ok(Table::join(tables))
@@ -201,6 +201,7 @@ pub fn review(vault: &Store, index: &PersonIndex, commits: &[Commit]) -> Result<
     };
     let mut doubts = Vec::new();
     for batch in read(vault, object)? {
+        let batch = standing(&batch).map_err(Error::read)?;
         let column = |name| strings(&batch, name);
         let (one, two) = (column("institution_a")?, column("institution_b")?);
         let (one_local, two_local) = (column("local_a")?, column("local_b")?);

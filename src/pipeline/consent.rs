@@ -193,6 +193,8 @@ fn record(site: &Site, events: Vec<Event>, source: &str) -> Result<Outcome, Erro
         if !outcome.commits.is_empty() {
             register = Register::load(&vault)?;
         }
+        let mut fresh =
+            || site.random().map_err(|error| consent::Error::Randomness(Box::new(error)));
         let batch = prepare(&register, &events, site.now(), source, &mut fresh)?;
         batch.write(&vault)?;
         let entry = site.entry(kind, &[], &[], &body(kind, &batch, site.now().date()))?;
@@ -248,12 +250,6 @@ fn body(kind: Kind, batch: &Batch, day: Date) -> Map<String, Value> {
 /// Says how many people or decisions, as the book may say it.
 pub(super) fn shown(count: u64) -> Value {
     if count < PEOPLE_SHOWN_MIN { format!("<{PEOPLE_SHOWN_MIN}").into() } else { count.into() }
-}
-
-fn fresh() -> Result<[u8; 32], consent::Error> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|e| consent::Error::Randomness(Box::new(e)))?;
-    Ok(key)
 }
 
 fn format_of(file: &Path) -> Option<InputFormat> {

@@ -150,7 +150,7 @@ pub fn run(
         &linked.assignments,
         linked.tokens.as_ref(),
         linked.review.as_ref(),
-        &site.secret(COMMITMENTS),
+        (&site.txn()?, &site.secret(COMMITMENTS)),
     )?;
     let mut runs = commits.iter().rev().filter(|c| matches!(c.act, Act::Run { .. }));
     let same_review = runs.next().and_then(|run| run.review.as_ref()) == batch.review();
@@ -383,7 +383,8 @@ fn change(
     moved: &[Assignment],
 ) -> Result<Change, Error> {
     let place = (index.commit() + 1, index.seq_max() + 1);
-    let batch = linkage::prepare(place, act, moved, None, None, &site.secret(COMMITMENTS))?;
+    let opening = (&*site.txn()?, &site.secret(COMMITMENTS));
+    let batch = linkage::prepare(place, act, moved, None, None, opening)?;
     let entry = record(site, &batch)?;
     Ok(Change { records: batch.count, commit: Some(batch.number), entry: Some(entry) })
 }
@@ -393,7 +394,7 @@ fn record(site: &Site, batch: &Batch) -> Result<EntryId, Error> {
     batch.write(&vault)?;
     let (kind, body) = body(batch);
     let entry = site.entry(kind, &[], &[], &body)?;
-    let commit = batch.commit(site.txn()?, site.now(), entry.text());
+    let commit = batch.commit(site.now(), entry.text());
     site.commit(&Sequence::new(&vault, COMMITS), batch.number, &commit, &entry)?;
     Ok(entry.id())
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Error, seeds::Seeds};
 use crate::{
-    digest::{hex, hmac_sha256},
+    digest::hmac_sha256,
     ledger::trust::{Role, Trust},
     signed_note::{Signer, seed},
     vault::SiteKey,
@@ -23,6 +23,9 @@ const WRAP_COMMAND: &str = "ALMONER_WRAP_COMMAND";
 /// The file of the key with which a site issues licences.
 const ISSUER: &str = "issuer.seed";
 
+/// The file of the secret of pseudonyms, which every erasure renews.
+const PSEUDONYMS: &str = "pseudonym.secret";
+
 /// The open keys of a site.
 #[derive(Clone)]
 pub struct Keys {
@@ -30,6 +33,7 @@ pub struct Keys {
     log: Seeds,
     steward: Seeds,
     secret: Zeroizing<[u8; 32]>,
+    pseudonyms: Option<Zeroizing<[u8; 32]>>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -43,7 +47,7 @@ impl Keys {
     pub fn create(folder: &Path, origin: &str) -> Result<Self, Error> {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|e| fault(folder, &e.to_string()))?;
-        for name in ["log.seed", "steward.seed", "site.secret"] {
+        for name in ["log.seed", "steward.seed", "site.secret", PSEUDONYMS] {
             make(folder, name)?;
         }
         Self::open(folder, origin)
@@ -56,6 +60,7 @@ impl Keys {
             log: Seeds::open(folder, Role::Log, origin)?,
             steward: Seeds::open(folder, Role::Steward, origin)?,
             secret: read(folder, "site.secret")?,
+            pseudonyms: there(folder, PSEUDONYMS)?.then(|| read(folder, PSEUDONYMS)).transpose()?,
         })
     }
 
@@ -104,10 +109,8 @@ impl Keys {
 
     /// Returns the key with which the site itself issues licences, if it has one.
     pub fn issuer(&self) -> Result<Option<Signer>, Error> {
-        match self.folder.join(ISSUER).try_exists() {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => return Err(fault(&self.folder, &error.to_string())),
+        if !there(&self.folder, ISSUER)? {
+            return Ok(None);
         }
         let seed = read(&self.folder, ISSUER)?;
         let name = format!("{}/licences", self.log().verifier().name());
@@ -133,10 +136,23 @@ impl Keys {
         hmac_sha256(&self.secret, &[b"almoner/site-secret/v1", label.as_bytes()])
     }
 
-    /// Returns a random id of 128 bits.
-    pub fn random_id(&self) -> Result<String, Error> {
-        let bytes = seed::random().map_err(|e| fault(&self.folder, &e.to_string()))?;
-        Ok(hex(bytes.split_at(16).0))
+    /// Returns a secret for the pseudonyms of one version. A site of before it had a secret for these
+    /// makes them of its one secret.
+    pub fn pseudonym_secret(&self, label: &str) -> [u8; 32] {
+        match &self.pseudonyms {
+            Some(own) => hmac_sha256(own, &[b"almoner/pseudonyms/v1", label.as_bytes()]),
+            None => self.secret(label),
+        }
+    }
+
+    /// Destroys the secret of all pseudonyms made so far and makes another: nobody can work out any more
+    /// which pseudonym was whose.
+    pub fn renew_pseudonyms(&self) -> Result<(), Error> {
+        let next = format!("{PSEUDONYMS}.next");
+        make(&self.folder, &next)?;
+        let renamed = fs::rename(self.folder.join(next), self.folder.join(PSEUDONYMS));
+        let synced = renamed.and_then(|()| fs::File::open(&self.folder)?.sync_all());
+        synced.map_err(|error| fault(&self.folder, &error.to_string()))
     }
 }
 
@@ -144,6 +160,11 @@ impl Keys {
 fn make(folder: &Path, name: &str) -> Result<(), Error> {
     let made = seed::create(&folder.join(name));
     made.map(|_| ()).map_err(|e| fault(folder, &e.to_string()))
+}
+
+/// Says whether the folder has a key of that name.
+fn there(folder: &Path, name: &str) -> Result<bool, Error> {
+    folder.join(name).try_exists().map_err(|error| fault(folder, &error.to_string()))
 }
 
 fn read(folder: &Path, name: &str) -> Result<Zeroizing<[u8; 32]>, Error> {

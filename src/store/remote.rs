@@ -58,6 +58,10 @@ impl Remote {
         Ok((Self { store: store.0, kind: store.1 }, prefix))
     }
 
+    pub(super) fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, kind: "given" }
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         self.kind
     }

@@ -3,6 +3,8 @@
 //! A body holds an id of its transaction, so a writer that finds its number taken reads the body
 //! back: its own bytes mean that its earlier attempt succeeded, others mean a conflict.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::{Created, Result, Store};
@@ -34,8 +36,10 @@ impl Sequence {
     }
 
     /// Returns the numbers of all commits, ascending. The first is 1.
+    ///
+    /// A listing may be of a while ago, so what it lacks between and after its numbers is asked for.
     pub fn numbers(&self) -> Result<Vec<u64>> {
-        let mut numbers: Vec<u64> = self
+        let listed: BTreeSet<u64> = self
             .store
             .list("")?
             .iter()
@@ -43,8 +47,24 @@ impl Sequence {
             .filter(|stem| stem.len() == 12)
             .filter_map(|stem| stem.parse().ok())
             .collect();
-        numbers.sort_unstable();
+        let mut numbers = Vec::with_capacity(listed.len());
+        let mut next = 1_u64;
+        for listed in listed {
+            next = self.unlisted(next, listed, &mut numbers)?.max(listed);
+            numbers.push(listed);
+            next = next.saturating_add(1);
+        }
+        self.unlisted(next, u64::MAX, &mut numbers)?;
         Ok(numbers)
+    }
+
+    /// Adds the commits from `next` on, below `end`, as far as there are any; returns where they end.
+    fn unlisted(&self, mut next: u64, end: u64, numbers: &mut Vec<u64>) -> Result<u64> {
+        while next < end && self.store.find(&Self::name(next))?.is_some() {
+            numbers.push(next);
+            next = next.saturating_add(1);
+        }
+        Ok(next)
     }
 
     /// Returns the newest commit, if there is any.

@@ -13,6 +13,7 @@ use crate::store::Store;
 /// A folder, locked until this is dropped.
 #[derive(Debug)]
 pub(super) struct Locked {
+    place: String,
     store: Store,
     /// The lock goes when the file is closed, also by the end of the process.
     _lock: fs::File,
@@ -31,7 +32,17 @@ impl Locked {
             .open(folder.join(lock))
             .map_err(fault)?;
         file.lock().map_err(fault)?;
-        Ok(Self { store: Store::open(&place)?, _lock: file })
+        Ok(Self { store: Store::open(&place)?, place, _lock: file })
+    }
+
+    /// Refuses a folder across a network: two machines may both be told that they hold its lock.
+    pub(super) fn is_local(&self) -> Result<(), Error> {
+        match self.store.medium()? {
+            Some(medium) if medium.is_network => {
+                Err(Error::Network { place: self.place.clone(), medium: medium.name })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Reads a file.

@@ -75,6 +75,7 @@ impl State {
             return Err(signed_note::Error::Algorithm(0x04).into());
         }
         let locked = Locked::open(folder, LOCK)?;
+        locked.is_local()?;
         let file = key.map_or_else(|| folder.join(SEED), Path::to_owned);
         let _: bool = seed::create(&file)?;
         let signer = Signer::witness(name, &*seed::read(&file)?)?;
@@ -104,7 +105,9 @@ impl State {
         if !folder.join(FILE).is_file() {
             return Err(missing());
         }
-        let known = read(&Locked::open(folder, LOCK)?, folder)?.ok_or_else(missing)?;
+        let locked = Locked::open(folder, LOCK)?;
+        locked.is_local()?;
+        let known = read(&locked, folder)?.ok_or_else(missing)?;
         let file = key.map_or_else(|| folder.join(SEED), Path::to_owned);
         let signer = Signer::witness(known.witness.name(), &*seed::read(&file)?)?;
         if *signer.verifier() != known.witness {

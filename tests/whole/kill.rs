@@ -17,8 +17,11 @@ use super::{
     people, plain,
 };
 
-/// How many times a running command is killed, for each of the two acts.
+/// How many times a running command is killed, for each of the two heavy acts.
 const KILLS: usize = 55;
+
+/// How many times each of the two light acts is killed; 500 kills in all.
+const LIGHT_KILLS: usize = 195;
 
 /// `SplitMix64`: the same moments for the same seed.
 pub(crate) struct Dice(u64);
@@ -174,4 +177,21 @@ fn a_killed_command_run_again_ends_in_the_same_root() {
     settled.ok(&settle);
     let found = differences(&before, &state(&settled.path("site")));
     assert!(found.is_empty(), "settling twice did more than settling once: {found:?}");
+}
+
+#[test]
+fn a_killed_payment_or_pool_is_there_once_when_it_is_run_again() {
+    let base = Commons::new("kill/light");
+    base.ok(&["init", base.path("site").to_str().unwrap()]);
+    let open = ["pool", "open", "light", "--currency", "EUR", "--dataset", "diabetes"];
+    let fund = ["pool", "fund", "light", "--amount", "10.00", "--sponsor", "acme"];
+    let fund = [&fund[..], &["--reference", "wire-1"]].concat();
+    let opened = Commons::new("kill/light-opened");
+    copy(&base.folder, &opened.folder);
+    opened.ok(&open);
+    kill_and_run_again(&base, "pool-open", &open, &opened, LIGHT_KILLS);
+    let funded = Commons::new("kill/light-funded");
+    copy(&opened.folder, &funded.folder);
+    funded.ok(&fund);
+    kill_and_run_again(&opened, "pool-fund", &fund, &funded, LIGHT_KILLS);
 }

@@ -8,8 +8,10 @@
 
 mod bad_input;
 mod canaries;
+mod clocks;
 mod commons;
 mod consents;
+mod erase;
 mod fhir;
 mod formats;
 mod full;

@@ -116,12 +116,16 @@ fn a_copy_in_the_open_is_for_its_steward_alone_and_never_over_something() {
     super::kill::copy(&commons.path("site.keys"), &old.path("site.keys"));
     fs::remove_file(old.path("site.keys/site.wrap")).unwrap();
     is_clean(&old);
+    let pass = commons.path("pass");
+    let ask = ["query", "--pass", pass.to_str().unwrap(), "--dataset", "diabetes@1", SQL];
+    let answer = old.ok(&ask).out;
     let said = old.run(&["keys", "destroy", "diabetes@1"]);
     assert_eq!(said.code, Some(8), "{}", said.err);
     assert!(said.err.contains("keys rotate vault"), "no hint what to do: {}", said.err);
     old.ok(&["keys", "rotate", "vault"]);
     let segment = files(&old.path("site/lake/diabetes/segments")).pop().unwrap();
     assert!(fs::read(segment).unwrap().ends_with(b"PARE"), "its lake lies in the open still");
+    assert_eq!(old.ok(&ask).out, answer, "a sealed segment has other rows");
     is_clean(&old);
 
     // A plain object in a sealed site is refused.

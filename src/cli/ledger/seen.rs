@@ -209,6 +209,9 @@ impl From<witness::Error> for Failure {
         match error {
             E::Store(error) => error.into(),
             E::Lock { .. } => Self::new(Kind::Failed, error),
+            E::Network { .. } => {
+                Self::new(Kind::Refused, error).hint("keep a witness on a disk of its own machine")
+            }
             E::Format { .. } => Self::new(Kind::Integrity, error)
                 .hint("do not begin anew: what it knew is what makes it worth asking"),
             E::Missing(_) => {

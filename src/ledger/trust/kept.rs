@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Where the entries about keys lie.
-pub(in crate::ledger) const FOLDER: &str = "keys/";
+const FOLDER: &str = "keys";
 
 /// Why the keys of a log cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +88,13 @@ pub(in crate::ledger) fn objects(zone: &Store) -> Result<Vec<(u64, String)>, sto
 
 /// Returns the path of the entry at a leaf index.
 pub(in crate::ledger) fn object(index: u64) -> String {
-    format!("{FOLDER}{index:012}.json")
+    format!("{FOLDER}/{index:012}.json")
 }
 
-fn index_of(path: &str) -> Option<u64> {
-    let index = path.strip_prefix(FOLDER)?.strip_suffix(".json")?.parse().ok()?;
+/// Returns the leaf index that a path of [`FOLDER`] names.
+pub(in crate::ledger) fn index_of(path: &str) -> Option<u64> {
+    let index =
+        path.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()?;
     (object(index) == path).then_some(index)
 }
 

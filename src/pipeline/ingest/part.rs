@@ -97,7 +97,9 @@ impl<'a> Work<'a> {
         // Pseudonyms differ from version to version, so that versions cannot be linked by them.
         // Shifts and noise do not: several of one value would bound it ever closer.
         let keys = ReleaseKeys {
-            pseudonym: site.secret(&format!("pseudonym/{}/{}", spec.dataset, plan.version)),
+            pseudonym: site
+                .keys()
+                .pseudonym_secret(&format!("pseudonym/{}/{}", spec.dataset, plan.version)),
             shift: site.secret(&format!("shift/{}", spec.dataset)),
             noise: site.secret(&format!("noise/{}", spec.dataset)),
         };

@@ -10,6 +10,7 @@ use crate::{
     money::{self, Amount, Currency},
     payee::PayeeId,
     pipeline::{fund::pools, settle::recorded},
+    redaction::is_nobody,
     reward::{Dated, Period, Pool, PoolId, Settled, proof::leaf_hash},
     site::Site,
 };
@@ -126,6 +127,7 @@ impl<'a> Debt<'a> {
             Lines::Settled(act) => {
                 let lines = recorded(site, act)?;
                 let people = lines.people.into_iter();
+                let people = people.filter(|l| !is_nobody(l.contributor.as_str()));
                 let people = people.map(|l| (PayeeId::Contributor(l.contributor), l.paid_minor));
                 let institutions = lines.institutions.into_iter();
                 let institutions =
@@ -134,7 +136,7 @@ impl<'a> Debt<'a> {
             }
             Lines::Evaluated(act) => {
                 let people = cover::payable(&cover::lines(&site.vault(), act)?)?;
-                let people = people.into_iter();
+                let people = people.into_iter().filter(|(id, _)| !is_nobody(id.as_str()));
                 Ok(people.map(|(person, minor)| (PayeeId::Contributor(person), minor)).collect())
             }
         }

@@ -103,7 +103,11 @@ pub fn proof(bytes: &[u8]) {
         }
         if let Ok(proofs) = ProofFile::read(text) {
             let again: Result<String, _> = proofs.iter().map(ProofFile::text).collect();
-            assert_eq!(again.ok().as_deref(), Some(text), "a file of proofs can be written in two ways");
+            assert_eq!(
+                again.ok().as_deref(),
+                Some(text),
+                "a file of proofs can be written in two ways"
+            );
             for proof in proofs {
                 let shown = proof.verify(&known).is_ok();
                 assert!(!shown, "an entry was proved that the one signed tree does not hold");

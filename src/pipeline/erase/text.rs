@@ -1,0 +1,117 @@
+//! Everything of the vault that is no table, rewritten: JSON, lists of JSON lines, tables of codes, files
+//! for the bank.
+//!
+//! Comes in: an object's path and text. Goes out: its new text, where it held the person, or names an
+//! object that did. Never: a word changed that is not the whole of a value.
+
+use std::collections::BTreeMap;
+
+use super::{Error, plan::Plan};
+
+/// What an erased holder of an account is called.
+const HOLDER: &str = "Erased";
+
+/// Rewrites a text; `None` where nothing changes. `renames` are digests of objects, before and after.
+pub(super) fn redact(
+    plan: &Plan,
+    renames: &BTreeMap<String, String>,
+    path: &str,
+    text: &str,
+) -> Result<Option<String>, Error> {
+    let kind = path.rsplit_once('.').map(|(_, kind)| kind);
+    let mut new = match kind {
+        Some("xml") => order(plan, text),
+        Some("tsv") => codes(plan, text),
+        Some("ndjson") => {
+            let lines: Vec<&str> = text.lines().collect();
+            let mut own = lines.iter().map(|l| values(plan, l)).collect::<Result<Vec<_>, _>>()?;
+            if own != lines && lines.is_sorted() {
+                own.sort_unstable();
+            }
+            own.iter().map(|line| format!("{line}\n")).collect()
+        }
+        Some(_) | None => values(plan, text)?,
+    };
+    for (was, now) in renames {
+        if new.contains(was) {
+            new = new.replace(was, now);
+        }
+    }
+    Ok((new != text).then_some(new))
+}
+
+/// Puts other values in the place of a person's in JSON.
+fn values(plan: &Plan, text: &str) -> Result<String, Error> {
+    let mut new = text.to_owned();
+    let quoted = |text: &str| serde_json::to_string(text);
+    let mut is_own = false;
+    for (from, to) in &plan.names {
+        let from_quoted = quoted(from)?;
+        if new.contains(&from_quoted) {
+            is_own |= plan.ids.contains(from);
+            new = new.replace(&from_quoted, &quoted(to)?);
+        }
+    }
+    if is_own {
+        for holder in &plan.holders {
+            new = new.replace(
+                &format!("\"name\":{}", quoted(holder)?),
+                &format!("\"name\":\"{HOLDER}\""),
+            );
+        }
+    }
+    Ok(new)
+}
+
+/// Puts other cells in the place of a person's.
+fn codes(plan: &Plan, text: &str) -> String {
+    let cell = |cell: &str| plan.names.get(cell).map_or(cell, String::as_str).to_owned();
+    let mut new = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
+        new.push_str(&body.split('\t').map(cell).collect::<Vec<_>>().join("\t"));
+        new.push_str(end);
+    }
+    new
+}
+
+/// Puts other ids, holders and accounts into the payments of an order that are theirs.
+fn order(plan: &Plan, text: &str) -> String {
+    const END: &str = "</CdtTrfTxInf>";
+    let mut new = String::with_capacity(text.len());
+    for part in text.split_inclusive(END) {
+        let own = part.rfind("<CdtTrfTxInf>").filter(|_| part.ends_with(END));
+        let (before, payment) =
+            part.split_at_checked(own.unwrap_or(part.len())).unwrap_or((part, ""));
+        new.push_str(before);
+        let ids = plan
+            .names
+            .iter()
+            .filter(|(from, _)| payment.contains(&format!("<EndToEndId>{from}</EndToEndId>")));
+        let mut payment = payment.to_owned();
+        for (from, to) in ids.collect::<Vec<_>>() {
+            payment = payment.replace(from, to);
+            payment = element(&payment, "Nm", |_| Some(HOLDER));
+            payment = element(&payment, "IBAN", |iban| plan.names.get(iban).map(String::as_str));
+        }
+        new.push_str(&payment);
+    }
+    new
+}
+
+/// Puts other text into each element of a name.
+fn element<'a>(xml: &str, name: &str, new: impl Fn(&str) -> Option<&'a str>) -> String {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let mut out = String::with_capacity(xml.len());
+    let mut rest = xml;
+    while let Some((before, after)) = rest.split_once(&open) {
+        let Some((inner, tail)) = after.split_once(&close) else { break };
+        out.push_str(before);
+        out.push_str(&open);
+        out.push_str(new(inner).unwrap_or(inner));
+        out.push_str(&close);
+        rest = tail;
+    }
+    out.push_str(rest);
+    out
+}
