@@ -175,7 +175,7 @@ impl From<crate::site::Error> for Failure {
     fn from(error: crate::site::Error) -> Self {
         use crate::site::{Error as E, LogError as L};
         let (kind, hint) = match &error {
-            E::Store(e) => (store_kind(e), None),
+            E::Store(e) | E::Log(L::Store(e)) => (store_kind(e), None),
             E::Log(L::KeysChanged | L::Conflict) => (Kind::Conflict, Some("run the command again")),
             E::Log(L::Ended(_)) => (
                 Kind::Refused,
@@ -189,7 +189,7 @@ impl From<crate::site::Error> for Failure {
             E::Log(L::NoSeed(_)) => {
                 (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
             }
-            E::Log(L::Store(_) | L::Broken(_)) | E::Format { .. } => {
+            E::Log(L::Broken(_)) | E::Format { .. } => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
             E::Entry(_) => (Kind::Failed, None),
