@@ -9,7 +9,7 @@ use std::{
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-use crate::store::Unfit;
+use crate::store::{Error as StoreError, Unfit};
 
 /// The kind of a failure, and so the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,9 +189,11 @@ impl From<crate::site::Error> for Failure {
             E::Log(L::NoSeed(_)) => {
                 (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
             }
-            E::Log(L::Store(_) | L::Broken(_)) | E::Format { .. } => {
+            E::Log(L::Store(StoreError::NotFound { .. }) | L::Broken(_)) | E::Format { .. } => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
+            // A disk that is full says nothing of the book.
+            E::Log(L::Store(e)) => (store_kind(e), None),
             E::Entry(_) => (Kind::Failed, None),
             E::Vault(error) => vault_kind(error),
             E::Missing(_) => (Kind::Usage, Some("`almoner init SITE` makes one")),

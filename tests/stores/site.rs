@@ -16,7 +16,11 @@ fn live(commons: &Commons) {
     let ingest = people::ingest(commons);
     let ingest: Vec<&str> = ingest.iter().map(String::as_str).collect();
     commons.ok(&ingest);
-    people::ask(commons);
+    if commons.path("pass").exists() {
+        people::ask_again(commons);
+    } else {
+        people::ask(commons);
+    }
     let input = fs::read_to_string(commons.path("input/north-shore/consents.csv")).unwrap();
     let contributor = input.lines().nth(1).unwrap().split(',').next().unwrap();
     commons.ok(&["consent", "withdraw", &format!("north-shore/{contributor}")]);
