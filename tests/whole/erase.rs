@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use almoner::digest::{hex, hmac_sha256};
 use arrow::{
-    array::{Array as _, AsArray as _, RecordBatch},
+    array::{AsArray as _, RecordBatch},
     util::display::array_value_to_string,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};

@@ -86,13 +86,14 @@ fn order(plan: &Plan, text: &str) -> String {
     let Some((payments, tail)) = rest.split_at_checked(end.saturating_sub(begin)) else {
         return text.to_owned();
     };
-    let mut placed = Vec::new();
+    let (mut placed, mut is_own) = (Vec::new(), false);
     for payment in payments.split_inclusive(END) {
         let id = payment.split_once("<EndToEndId>").and_then(|(_, rest)| rest.split_once('<'));
         let id = id.map_or("", |(id, _)| id);
         let place = plan.orders.get(id).copied();
         let payment = match plan.names.get(id) {
             Some(to) => {
+                is_own = true;
                 let own = element(payment, "EndToEndId", |_| Some(to));
                 let own = element(&own, "Nm", |_| Some(HOLDER));
                 element(&own, "IBAN", |iban| plan.names.get(iban).map(String::as_str))
@@ -101,7 +102,7 @@ fn order(plan: &Plan, text: &str) -> String {
         };
         placed.push((place, payment));
     }
-    if !placed.iter().any(|(_, payment)| payment.contains(&format!("<Nm>{HOLDER}</Nm>"))) {
+    if !is_own {
         return text.to_owned();
     }
     placed.sort_by_key(|(place, _)| *place);
