@@ -28,7 +28,7 @@ pub(super) fn redact(
             if own != lines && lines.is_sorted() {
                 own.sort_unstable();
             }
-            own.iter().map(|line| format!("{line}\n")).collect()
+            own.iter().flat_map(|line| [line.as_ref(), "\n"]).collect()
         }
         Some(_) | None => values(plan, text)?,
     };
