@@ -310,6 +310,8 @@ pub struct Audit {
     findings: Vec<Finding>,
     head: Option<(u64, Sha256)>,
     unreadable: BTreeSet<String>,
+    /// The objects that an erasure rewrote.
+    redacted: BTreeSet<String>,
     pools: BTreeSet<String>,
 }
 

@@ -1,7 +1,8 @@
 //! The targets of cargo-fuzz on the corpus that is kept, and on seeded changes of it: what the
 //! fuzzers found stays found, on every machine and without a nightly compiler.
 
-#![expect(clippy::unwrap_used, reason = "a test may stop where it fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop where it fails")]
+#![expect(clippy::disallowed_methods, reason = "a longer run is asked for by the environment")]
 
 use std::{fs, path::Path};
 
@@ -38,7 +39,7 @@ fn changed(bytes: &[u8], other: &[u8], stream: &mut Stream) -> Vec<u8> {
             0 if !bytes.is_empty() => bytes[at] ^= 1 << stream.below(8),
             1 => bytes.insert(at, u8::try_from(stream.below(256)).unwrap()),
             2 if !bytes.is_empty() => {
-                drop(bytes.drain(at..(at + 1 + stream.below(16)).min(bytes.len())))
+                drop(bytes.drain(at..(at + 1 + stream.below(16)).min(bytes.len())));
             }
             3 => {
                 let end = (at + stream.below(64)).min(bytes.len());

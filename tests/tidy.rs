@@ -69,7 +69,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("ballista", &["cluster"]),
     ("polars", &["frame", "quality", "linkage", "reward", "report"]),
     ("polars_arrow", &["frame"]),
-    ("object_store", &["store", "query/session", "query/keys"]),
+    ("object_store", &["store", "query/session", "query/keys", "query/tables"]),
     ("typst", &["report/pdf"]),
     ("typst_layout", &["report/pdf"]),
     ("typst_pdf", &["report/pdf"]),

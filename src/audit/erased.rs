@@ -107,7 +107,9 @@ impl Erased {
                     let first = all.was.get(&was.to_string()).cloned().unwrap_or(was.to_string());
                     all.was.insert(redacted.digest.to_string(), first);
                 }
-                all.objects.insert((format!("vault/{}", redacted.path), redacted.digest));
+                let path = format!("vault/{}", redacted.path);
+                audit.redacted.insert(path.clone());
+                all.objects.insert((path, redacted.digest));
             }
             all.commits.extend(list.commits.into_iter().map(|c| (c.path, c.digest)));
         }

@@ -304,7 +304,8 @@ pub(super) fn inputs(
         value.as_object_mut()?.remove("seed")?;
         Some(Sha3Digest::of(&canonical(&value).ok()?))
     });
-    let good = read.as_ref().is_none_or(|read| Some(read.seed) == fixed);
+    let redacted = audit.redacted.contains(&name);
+    let good = redacted || read.as_ref().is_none_or(|read| Some(read.seed) == fixed);
     audit.check(Check::Inputs, &name, good, "its seed is not that of its other members");
     Ok(read.map(|read| (read, bytes)))
 }

@@ -9,7 +9,7 @@ use std::{
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
-use crate::store::Unfit;
+use crate::store::{Error as StoreError, Unfit};
 
 /// The kind of a failure, and so the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,8 +175,9 @@ impl From<crate::site::Error> for Failure {
     fn from(error: crate::site::Error) -> Self {
         use crate::site::{Error as E, LogError as L};
         let (kind, hint) = match &error {
-            E::Store(e) => (store_kind(e), None),
-            E::Log(L::KeysChanged | L::Conflict) => (Kind::Conflict, Some("run the command again")),
+            E::Log(L::KeysChanged | L::Conflict) | E::Conflict(_) => {
+                (Kind::Conflict, Some("run the command again"))
+            }
             E::Log(L::Ended(_)) => (
                 Kind::Refused,
                 Some(
@@ -186,12 +187,14 @@ impl From<crate::site::Error> for Failure {
             E::Log(L::Keys(_)) => {
                 (Kind::Refused, Some("`almoner keys signers` shows who may sign"))
             }
-            E::Log(L::NoSeed(_)) => {
+            E::Log(L::NoSeed(_)) | E::Keys { .. } => {
                 (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
             }
-            E::Log(L::Store(_) | L::Broken(_)) | E::Format { .. } => {
+            E::Log(L::Store(StoreError::NotFound { .. }) | L::Broken(_)) | E::Format { .. } => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
+            // A disk that is full says nothing of the book.
+            E::Store(e) | E::Log(L::Store(e)) => (store_kind(e), None),
             E::Entry(_) => (Kind::Failed, None),
             E::Vault(error) => vault_kind(error),
             E::Missing(_) => (Kind::Usage, Some("`almoner init SITE` makes one")),
@@ -202,10 +205,6 @@ impl From<crate::site::Error> for Failure {
             E::Unfit(Unfit::Forgets(_) | Unfit::Overwrites | Unfit::ManyWinners { .. }) => {
                 (Kind::Refused, Some("it would lose commits; keep the site in another store"))
             }
-            E::Keys { .. } => {
-                (Kind::Invalid, Some("keys lie beside a folder as SITE.keys, or where --keys says"))
-            }
-            E::Conflict(_) => (Kind::Conflict, Some("run the command again")),
         };
         let failure = Self::new(kind, error);
         match hint {

@@ -127,7 +127,7 @@ fn version(version: u64, tree: &RecordTree) -> Value {
     json!({"dataset": "diabetes", "version": version, "record": record})
 }
 
-fn money(root: &Hash, count: Value) -> Value {
+fn money(root: &Hash, count: &Value) -> Value {
     json!({"pool": "pool-1", "period": "2026-Q4", "root": root.to_string(), "count": count})
 }
 
@@ -173,7 +173,7 @@ fn world() -> World {
     let digest = Sha3Digest::of(b"record");
     let leaves = (1..20).map(|n| record::leaf(&person(n), "diabetes", 2, &digest)).collect();
     let tree = RecordTree::build(leaves).unwrap();
-    let place = money(&Sha256([0; 32]), json!(12));
+    let place = money(&Sha256([0; 32]), &json!(12));
     let payout = line_tree(Lines::Payout, place.as_object().unwrap());
     let cover = json!({"policy": "policy-1", "count": 12});
     let cover_lines = line_tree(Lines::Cover, cover.as_object().unwrap());
@@ -182,9 +182,9 @@ fn world() -> World {
     let entries = vec![
         entry(Kind::DatasetVersion, &version(1, &tree), &steward),
         entry(Kind::DatasetVersion, &version(2, &tree), &steward),
-        entry(Kind::PayoutComputed, &money(&payout.tree.root(), json!(12)), &steward),
+        entry(Kind::PayoutComputed, &money(&payout.tree.root(), &json!(12)), &steward),
         entry(Kind::CoverEvaluated, &cover, &steward),
-        entry(Kind::PayoutComputed, &money(&payout.tree.root(), json!("<10")), &steward),
+        entry(Kind::PayoutComputed, &money(&payout.tree.root(), &json!("<10")), &steward),
     ];
     World { log, witness, steward, entries, tree }
 }

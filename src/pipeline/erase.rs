@@ -7,7 +7,7 @@
 //!
 //! # What happens, in order
 //!
-//! 1. The [`plan`] is put down: the people's ids, records, pseudonyms, accounts, payments, and what takes
+//! 1. The plan is put down: the people's ids, records, pseudonyms, accounts, payments, and what takes
 //!    the place of each. It is the last thing that is destroyed.
 //! 2. Every object that holds any of them is written anew beside the old one. Decisions and records become
 //!    empty rows with the bare leaf that a committed root needs; money stays under a random id.

@@ -33,7 +33,7 @@ impl Seeds {
         for file in fs::read_dir(folder).map_err(|e| broken(&e))? {
             let name = file.map_err(|e| broken(&e))?.file_name();
             let Some(name) = name.to_str() else { continue };
-            if name.starts_with(&start) && name.ends_with(".seed") {
+            if name.strip_suffix(".seed").is_some_and(|stem| stem.starts_with(&start)) {
                 later.push(folder.join(name));
             }
         }

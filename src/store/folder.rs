@@ -200,33 +200,12 @@ impl Folder {
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
         let mut listed = Vec::new();
         let folder = self.below(prefix)?;
-        self.walk(&folder, &mut |path, bytes| {
+        walk(&folder, &mut |path, bytes| {
             let relative = path.strip_prefix(self.root.as_path()).unwrap_or(path);
             listed.push(Listed { path: relative.to_string_lossy().into_owned(), bytes });
         })
         .map_err(unavailable("list", prefix))?;
         Ok(listed)
-    }
-
-    fn walk(&self, folder: &Path, found: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if is_absence(&error) => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                self.walk(&entry.path(), found)?;
-            } else if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                match entry.metadata() {
-                    Ok(metadata) => found(&entry.path(), metadata.len()),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn sweep(&self, prefix: &str) -> Result<u64> {
@@ -371,6 +350,28 @@ fn is_absence(error: &io::Error) -> bool {
 
 fn parent(file: &Path) -> &Path {
     file.parent().unwrap_or(file)
+}
+
+/// Tells of every object below a folder: its path, and its bytes.
+fn walk(folder: &Path, found: &mut impl FnMut(&Path, u64)) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if is_absence(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), found)?;
+        } else if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            match entry.metadata() {
+                Ok(metadata) => found(&entry.path(), metadata.len()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens a folder to sync it; the empty path is the folder that the process stands in.

@@ -1,6 +1,6 @@
 //! Chances that are the same for the same seed, whatever order they are asked in.
 
-/// A stream of chances (SplitMix64).
+/// A stream of chances (splitmix64).
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);
 

@@ -97,7 +97,7 @@ impl Life {
         Site::open_in(store, "the site", &self.keys, now).map_err(told)
     }
 
-    fn entropy(&self, act: &Act) -> [u8; 32] {
+    fn entropy(act: &Act) -> [u8; 32] {
         let mut seed = [0; 32];
         let unix = act.now.unix().to_be_bytes();
         seed[..8].copy_from_slice(&unix);
@@ -108,7 +108,7 @@ impl Life {
     fn attempt(&self, act: &Act, store: Store, opened: Instant) -> Result<(), String> {
         let mut site = self.open(store, opened)?;
         site.set_now(act.now);
-        site.set_seed(self.entropy(act));
+        site.set_seed(Self::entropy(act));
         (act.run)(&site)
     }
 
@@ -123,7 +123,7 @@ impl Life {
             self.phase(&disk, seed, nth, phase)?;
             let site = self.finish(&disk)?;
             (self.sound)(&site).map_err(|e| format!("after phase {nth}: {e}"))?;
-            order.extend(self.order(&site, before, first, phase)?);
+            order.extend(Self::order(&site, before, first, phase)?);
             first += phase.len();
         }
         disk.arrive(true).now_or_never().ok_or("the memory store waited")?;
@@ -139,7 +139,7 @@ impl Life {
         Ok(disk.struck())
     }
 
-    fn trouble(&self, seed: u64, name: &str, attempt: usize) -> Trouble {
+    fn trouble(seed: u64, name: &str, attempt: usize) -> Trouble {
         if attempt >= TROUBLED {
             return Trouble::none();
         }
@@ -154,7 +154,7 @@ impl Life {
     fn make(&self, disk: &Arc<Disk>, seed: u64) -> Result<(), String> {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS {
-            let store = FaultStore::new(disk, self.trouble(seed, "init", attempt), None);
+            let store = FaultStore::new(disk, Self::trouble(seed, "init", attempt), None);
             let store = Store::over(Arc::new(store));
             match Site::init_in(store, &self.keys, &self.origin, self.made) {
                 Ok(_) => return Ok(()),
@@ -196,7 +196,7 @@ impl Life {
         let mut dice = Dice::new(seed, &["clock", act.name]);
         let mut last = String::new();
         for attempt in 0..ATTEMPTS {
-            let trouble = self.trouble(seed, act.name, attempt);
+            let trouble = Self::trouble(seed, act.name, attempt);
             let store = FaultStore::new(disk, trouble, Some((Arc::clone(gate), writer)));
             let opened = lying(act.now, &mut dice);
             match self.attempt(act, Store::over(Arc::new(store)), opened) {
@@ -220,13 +220,7 @@ impl Life {
     }
 
     /// The order in which the book has the acts of a phase; each must be there.
-    fn order(
-        &self,
-        site: &Site,
-        before: u64,
-        first: usize,
-        phase: &[Act],
-    ) -> Result<Vec<usize>, String> {
+    fn order(site: &Site, before: u64, first: usize, phase: &[Act]) -> Result<Vec<usize>, String> {
         let times: Vec<Instant> = times(site)?.split_off(usize::try_from(before).unwrap());
         let mut order = Vec::new();
         for time in &times {

@@ -9,7 +9,6 @@
 
 mod ambiguous;
 #[path = "../whole/commons.rs"]
-#[expect(dead_code, reason = "the stories of tests/whole ask for more of it")]
 mod commons;
 mod contract;
 mod outlives;

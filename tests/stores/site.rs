@@ -6,17 +6,25 @@ use std::fs;
 use almoner::store::Store;
 use serde_json::Value;
 
-use super::{commons::Commons, elsewhere, people};
+use super::{
+    commons::{Commons, files},
+    elsewhere, people,
+};
 
 /// How many people there are.
 const PEOPLE: u64 = 60;
 
 /// Lives the life of a site from the first question to the audit; `people::prepare` came before.
 fn live(commons: &Commons) {
+    let inputs = files(&commons.path("input"));
     let ingest = people::ingest(commons);
     let ingest: Vec<&str> = ingest.iter().map(String::as_str).collect();
     commons.ok(&ingest);
-    people::ask(commons);
+    if commons.path("pass").exists() {
+        people::ask_again(commons);
+    } else {
+        people::ask(commons);
+    }
     let input = fs::read_to_string(commons.path("input/north-shore/consents.csv")).unwrap();
     let contributor = input.lines().nth(1).unwrap().split(',').next().unwrap();
     commons.ok(&["consent", "withdraw", &format!("north-shore/{contributor}")]);
@@ -28,6 +36,7 @@ fn live(commons: &Commons) {
     let doctor = commons.ok(&["doctor", "--rounds", "2", "--writers", "8", "--format", "json"]);
     let doctor: Value = serde_json::from_str(&doctor.out).unwrap();
     assert_eq!(doctor["healthy"], true, "{doctor}");
+    assert_eq!(files(&commons.path("input")), inputs, "a life made or lost a file of its input");
 }
 
 /// Returns the first line of the checkpoint that says what the book holds: its size and root.

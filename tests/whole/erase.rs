@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use almoner::digest::{hex, hmac_sha256};
 use arrow::{
-    array::{Array as _, AsArray as _, RecordBatch},
+    array::{AsArray as _, RecordBatch},
     util::display::array_value_to_string,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -60,7 +60,7 @@ fn found(places: &[(String, Vec<u8>)], texts: &BTreeSet<String>) -> Vec<String> 
 fn an_erased_person_is_linked_to_nothing_by_whoever_holds_all_zones_and_keys() {
     let home = Commons::new("erase");
     let demo = home.path("demo");
-    home.ok(&["demo", demo.to_str().unwrap(), "--people", "500", "--quiet"]);
+    home.ok(&["demo", demo.to_str().unwrap(), "--quiet"]);
     let site = if demo.join("site").exists() { demo.join("site") } else { demo.clone() };
     let keys = site.with_extension("keys");
     let run = |arguments: &[&str]| {

@@ -145,7 +145,9 @@ fn whichever_write_fails_the_command_run_again_ends_in_the_same_root() {
     copy(&base.folder, &funded.folder);
     funded.ok(&fund);
     let append = Failing { base: &base, undisturbed: &funded, arguments: &fund, preload: &preload };
-    FAULTS.into_iter().for_each(|fault| append.every(fault));
+    for fault in FAULTS {
+        append.every(fault);
+    }
 
     let ingest = people::ingest(&base);
     let ingest: Vec<&str> = ingest.iter().map(String::as_str).collect();

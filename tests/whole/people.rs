@@ -110,6 +110,13 @@ pub(crate) fn ask(commons: &Commons) {
         "--out",
         pass,
     ]);
+    ask_again(commons);
+}
+
+/// Asks them with the pass that is there.
+pub(crate) fn ask_again(commons: &Commons) {
+    let pass = commons.path("pass");
+    let pass = pass.to_str().unwrap();
     for sql in [
         "SELECT count(*) AS visits FROM visits",
         "SELECT sex, count(*) AS people FROM patients GROUP BY sex",

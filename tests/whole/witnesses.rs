@@ -60,7 +60,7 @@ fn witness(commons: &Commons, name: &str) -> String {
 fn policy(commons: &Commons, witnesses: &[(&str, String, Option<String>)], lines: &str) -> PathBuf {
     let mut policy = format!("# tests\nlog {}\n", log_vkey(commons));
     for (name, vkey, url) in witnesses {
-        policy += &format!("witness {name} {vkey} {}\n", url.clone().unwrap_or_default());
+        policy.extend(["witness ", name, " ", vkey, " ", url.as_deref().unwrap_or_default(), "\n"]);
     }
     let file = commons.path("policy");
     fs::write(&file, policy + lines).unwrap();
@@ -103,7 +103,7 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &target)
+            copy(&entry.path(), &target);
         } else {
             fs::copy(entry.path(), target).unwrap();
         }

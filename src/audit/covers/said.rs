@@ -26,13 +26,19 @@ type Heads<'a> = BTreeMap<&'a str, (Sha256, Sha256, Currency)>;
 /// Returns what each entry must say, in order; `None` where it cannot be worked out.
 pub(in crate::audit) fn said(evidence: &Evidence, commits: &Commits) -> Vec<Option<Said>> {
     let mut heads = Heads::new();
-    commits.covers.iter().map(|commit| one(evidence, commit, &mut heads)).collect()
+    commits
+        .covers
+        .iter()
+        .map(|commit| one(evidence, commit, &mut heads, commits.erased.covers(&commit.path)))
+        .collect()
 }
 
+/// `redacted` says that an erasure rewrote what the commit's keyed digest was made of.
 fn one<'a>(
     evidence: &Evidence,
     commit: &'a Numbered<CoverCommit>,
     heads: &mut Heads<'a>,
+    redacted: bool,
 ) -> Option<Said> {
     let CoverCommit { time, act, entry, .. } = &commit.body;
     let own = leaf_hash(entry.as_bytes());
@@ -69,18 +75,18 @@ fn one<'a>(
         }
         CoverAct::Enrolled(act) => {
             let commitment = sealed(evidence, b"almoner/cover-people/v1", &act.people.digest);
-            if commitment != act.commitment {
+            if commitment != act.commitment && !redacted {
                 return None;
             }
             let body = json!({
                 "policy": act.policy,
                 "count": shown(act.people.count),
-                "commitment": commitment,
+                "commitment": act.commitment,
             });
             (Kind::CoverEnrolled, body, newest, Vec::new())
         }
         CoverAct::Evaluated(act) => {
-            let body = evaluated(evidence, act, commit.entry.as_ref()?, currency)?;
+            let body = evaluated(evidence, act, (commit.entry.as_ref()?, redacted), currency)?;
             let subject = (format!("cover:{}", act.policy), act.commitment, None);
             (Kind::CoverEvaluated, body, newest, vec![subject])
         }
@@ -96,11 +102,11 @@ fn sealed(evidence: &Evidence, label: &[u8], digest: &Sha3Digest) -> Sha3Digest 
 fn evaluated(
     evidence: &Evidence,
     act: &Evaluated,
-    entry: &Entry,
+    (entry, redacted): (&Entry, bool),
     currency: Currency,
 ) -> Option<Value> {
     let commitment = sealed(evidence, b"almoner/cover-lines/v1", &act.lines.digest);
-    if commitment != act.commitment {
+    if commitment != act.commitment && !redacted {
         return None;
     }
     // The files of a run are not in a site: of their digest the entry alone tells.
@@ -112,7 +118,7 @@ fn evaluated(
         "paid": shown(paid),
         "root": act.root,
         "inputs": Sha3Digest::parse(inputs).ok()?,
-        "commitment": commitment,
+        "commitment": act.commitment,
     });
     if paid >= 10 {
         let total = Amount::new(i128::from(act.totals.paid_minor), currency);

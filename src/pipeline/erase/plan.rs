@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, table};
+use super::{Error, table, text};
 use crate::{
     bank,
     digest::{Sha3Digest, hex},
@@ -55,6 +55,8 @@ pub(super) struct Plan {
     pub(super) holders: BTreeSet<String>,
     /// What stands for them, and what takes its place.
     pub(super) names: BTreeMap<String, String>,
+    /// By the ids of payments, where each stands in its order from now on.
+    pub(super) orders: BTreeMap<String, u64>,
     /// The versions that hold them.
     pub(super) versions: BTreeSet<(String, u64)>,
     /// What was rewritten; none before the new objects are all there.
@@ -85,6 +87,7 @@ impl Plan {
         self.records.clear();
         self.holders.clear();
         self.names.clear();
+        self.orders.clear();
         self.versions.clear();
         self.moves = Some(Vec::new());
     }
@@ -112,6 +115,7 @@ impl Plan {
             records: BTreeSet::new(),
             holders: BTreeSet::new(),
             names: BTreeMap::new(),
+            orders: BTreeMap::new(),
             versions: BTreeSet::new(),
             moves: None,
         };
@@ -197,7 +201,9 @@ impl Plan {
             let commit: bank::Commit = serde_json::from_slice(&body)
                 .map_err(|_| Error::Format(format!("vault/{}/{number}", bank::COMMITS)))?;
             let bank::Act::Exported(order) = commit.act else { continue };
-            for line in order.lines.read::<bank::ExportLine>(&vault)? {
+            let payments = order.lines.read::<bank::ExportLine>(&vault)?;
+            let before = self.payments;
+            for line in &payments {
                 let PayeeId::Contributor(id) = &line.payee else { continue };
                 if self.ids.contains(id.as_str()) {
                     self.payments += 1;
@@ -205,7 +211,30 @@ impl Plan {
                     self.name(&line.end_to_end, || Ok(format!("{kept}{}", random()?)))?;
                 }
             }
+            if self.payments > before {
+                self.order(&payments)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Where the payments of an order stand once its lines are rewritten and sorted: the bank's file
+    /// follows them.
+    fn order(&mut self, payments: &[bank::ExportLine]) -> Result<(), Error> {
+        let mut lines = Vec::with_capacity(payments.len());
+        for payment in payments {
+            lines.push((serde_json::to_string(payment)?, payment.end_to_end.as_str()));
+        }
+        let sorted = lines.is_sorted();
+        let mut new = Vec::with_capacity(lines.len());
+        for (line, id) in &lines {
+            new.push((text::values(self, line)?, *id));
+        }
+        if sorted {
+            new.sort_unstable();
+        }
+        let ids = (0..).zip(new).map(|(at, (_, id))| (id.to_owned(), at));
+        self.orders.extend(ids);
         Ok(())
     }
 

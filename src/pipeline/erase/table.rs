@@ -67,13 +67,13 @@ pub(super) fn redact(
     let rows = || 0..batch.num_rows();
     let new = match path.split('/').collect::<Vec<_>>().as_slice() {
         ["consent", "contributors", ..] => {
-            let own = rows().map(|row| is("contributor", row)).collect();
-            emptied(&batch, own, &[], None, &|_| Ok(None))?
+            let own: Vec<bool> = rows().map(|row| is("contributor", row)).collect();
+            emptied(&batch, &own, &[], None, &|_| Ok(None))?
         }
         ["consent", "events", ..] => {
-            let own = rows().map(|row| is("contributor", row)).collect();
+            let own: Vec<bool> = rows().map(|row| is("contributor", row)).collect();
             let leaf = |row: usize| Ok(openings.events.get(&number(&batch, row)?).copied());
-            emptied(&batch, own, &["seq"], None, &leaf)?
+            emptied(&batch, &own, &["seq"], None, &leaf)?
         }
         ["linkage", "members", ..] => {
             let own = rows().map(|row| has("institution", "local", row) || is("person", row));
@@ -83,16 +83,16 @@ pub(super) fn redact(
                 let key = keys.get(row).copied().flatten();
                 key.map(|key| Ok(linkage::commitment(&key, &assignment(&batch, row)?))).transpose()
             };
-            emptied(&batch, own.collect(), &["seq"], Some(&keys), &leaf)?
+            emptied(&batch, &own.collect::<Vec<_>>(), &["seq"], Some(&keys), &leaf)?
         }
         ["linkage", "tokens", ..] => {
-            let own = rows().map(|row| has("institution", "local", row)).collect();
-            emptied(&batch, own, &[], None, &|_| Ok(None))?
+            let own: Vec<bool> = rows().map(|row| has("institution", "local", row)).collect();
+            emptied(&batch, &own, &[], None, &|_| Ok(None))?
         }
         ["linkage", "review", ..] => {
             let either =
                 |row| has("institution_a", "local_a", row) || has("institution_b", "local_b", row);
-            emptied(&batch, rows().map(either).collect(), &[], None, &|_| Ok(None))?
+            emptied(&batch, &rows().map(either).collect::<Vec<_>>(), &[], None, &|_| Ok(None))?
         }
         _ => renamed(plan, &batch)?,
     };
@@ -104,7 +104,7 @@ type Leaf<'a> = &'a dyn Fn(usize) -> Result<Option<[u8; 32]>, Error>;
 /// Makes rows empty; `None` where there are none to make empty.
 fn emptied(
     batch: &RecordBatch,
-    own: Vec<bool>,
+    own: &[bool],
     kept: &[&str],
     keys: Option<&[Option<[u8; 32]>]>,
     leaf: Leaf<'_>,

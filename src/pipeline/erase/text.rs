@@ -28,7 +28,7 @@ pub(super) fn redact(
             if own != lines && lines.is_sorted() {
                 own.sort_unstable();
             }
-            own.iter().map(|line| format!("{line}\n")).collect()
+            own.iter().flat_map(|line| [line.as_ref(), "\n"]).collect()
         }
         Some(_) | None => values(plan, text)?,
     };
@@ -41,7 +41,7 @@ pub(super) fn redact(
 }
 
 /// Puts other values in the place of a person's in JSON.
-fn values(plan: &Plan, text: &str) -> Result<String, Error> {
+pub(super) fn values(plan: &Plan, text: &str) -> Result<String, Error> {
     let mut new = text.to_owned();
     let quoted = |text: &str| serde_json::to_string(text);
     let mut is_own = false;
@@ -75,28 +75,39 @@ fn codes(plan: &Plan, text: &str) -> String {
     new
 }
 
-/// Puts other ids, holders and accounts into the payments of an order that are theirs.
+/// Puts other ids, holders and accounts into the payments of an order that are theirs, and the payments
+/// into the order of its lines.
 fn order(plan: &Plan, text: &str) -> String {
+    const BEGIN: &str = "<CdtTrfTxInf>";
     const END: &str = "</CdtTrfTxInf>";
-    let mut new = String::with_capacity(text.len());
-    for part in text.split_inclusive(END) {
-        let own = part.rfind("<CdtTrfTxInf>").filter(|_| part.ends_with(END));
-        let (before, payment) =
-            part.split_at_checked(own.unwrap_or(part.len())).unwrap_or((part, ""));
-        new.push_str(before);
-        let ids = plan
-            .names
-            .iter()
-            .filter(|(from, _)| payment.contains(&format!("<EndToEndId>{from}</EndToEndId>")));
-        let mut payment = payment.to_owned();
-        for (from, to) in ids.collect::<Vec<_>>() {
-            payment = payment.replace(from, to);
-            payment = element(&payment, "Nm", |_| Some(HOLDER));
-            payment = element(&payment, "IBAN", |iban| plan.names.get(iban).map(String::as_str));
-        }
-        new.push_str(&payment);
+    let whole = text.find(BEGIN).zip(text.rfind(END).map(|at| at + END.len()));
+    let Some((begin, end)) = whole else { return text.to_owned() };
+    let (head, rest) = text.split_at(begin);
+    let Some((payments, tail)) = rest.split_at_checked(end.saturating_sub(begin)) else {
+        return text.to_owned();
+    };
+    let (mut placed, mut is_own) = (Vec::new(), false);
+    for payment in payments.split_inclusive(END) {
+        let id = payment.split_once("<EndToEndId>").and_then(|(_, rest)| rest.split_once('<'));
+        let id = id.map_or("", |(id, _)| id);
+        let place = plan.orders.get(id).copied();
+        let payment = match plan.names.get(id) {
+            Some(to) => {
+                is_own = true;
+                let own = element(payment, "EndToEndId", |_| Some(to));
+                let own = element(&own, "Nm", |_| Some(HOLDER));
+                element(&own, "IBAN", |iban| plan.names.get(iban).map(String::as_str))
+            }
+            None => payment.to_owned(),
+        };
+        placed.push((place, payment));
     }
-    new
+    if !is_own {
+        return text.to_owned();
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    let payments: String = placed.into_iter().map(|(_, payment)| payment).collect();
+    format!("{head}{payments}{tail}")
 }
 
 /// Puts other text into each element of a name.
