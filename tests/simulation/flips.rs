@@ -65,7 +65,17 @@ impl Book {
         assert!(!dry.mended.is_empty(), "{story}: a dry run sees nothing to mend: {dry:?}");
         let done = repair(&self.zone, ORIGIN, &self.known, &self.seeds, false).unwrap();
         assert_eq!(done.left, [], "{story}: it is not mended");
-        assert_eq!(self.all(), self.good, "{story}: it is mended into something else");
+        let after = self.all();
+        for (object, bytes) in &self.good {
+            let is = after.get(object);
+            let fits =
+                if is_past(object) { is.is_none_or(|is| is == bytes) } else { is == Some(bytes) };
+            assert!(fits, "{story}: `{object}` is not as it was");
+        }
+        assert!(
+            after.keys().all(|object| self.good.contains_key(object)),
+            "{story}: more than was"
+        );
     }
 }
 
@@ -105,11 +115,15 @@ fn flipped(book: &Book, half: usize) -> [u64; 2] {
     counts
 }
 
+/// Says whether an object is of an earlier size: the newer ones vouch for all of it, so that it may go.
+fn is_past(object: &str) -> bool {
+    object == "checkpoints/1" || object.ends_with(".p/1")
+}
+
 #[test]
 fn lost_objects_are_made_again_one_by_one_and_together() {
     let book = Book::new();
-    // The newest checkpoint vouches for all before it: an older one that is gone is no fault.
-    for object in book.good.keys().filter(|object| *object != "checkpoints/1") {
+    for object in book.good.keys().filter(|object| !is_past(object)) {
         book.zone.delete(object).unwrap();
         assert!(!book.findings().is_empty(), "the loss of `{object}` is not seen");
         book.repaired(&format!("`{object}` lost"));
