@@ -440,15 +440,6 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_drives_a_runtime_may_read_a_remote_store() {
-        let store = Store::open("memory://within").unwrap();
-        store.put("a", Bytes::from_static(b"one")).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let read = runtime.block_on(async { store.get("a") });
-        assert_eq!(read.unwrap(), Bytes::from_static(b"one"), "a query could not fetch its key");
-    }
-
-    #[test]
     fn a_retried_success_is_no_conflict() {
         let sequence = Sequence::new(&Store::open("memory://retry").unwrap(), "c");
         let body = Bytes::from_static(b"{\"txn\":\"7\"}");

@@ -3,9 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    panic::resume_unwind,
     sync::{Arc, LazyLock, Mutex, PoisonError},
-    thread,
 };
 
 use bytes::Bytes;
@@ -14,7 +12,7 @@ use object_store::{
     ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, aws::AmazonS3Builder,
     azure::MicrosoftAzureBuilder, memory::InMemory, path::Path,
 };
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 
 use super::{Created, Error, Listed, Result, name};
 
@@ -132,18 +130,8 @@ fn location(path: &str) -> Result<Path> {
     Path::parse(path).map_err(|_| Error::Name { path: path.escape_debug().to_string() })
 }
 
-fn wait<F>(act: &'static str, path: &str, future: F) -> Result<F::Output>
-where
-    F: Future + Send,
-    F::Output: Send,
-{
+fn wait<F: Future>(act: &'static str, path: &str, future: F) -> Result<F::Output> {
     match &*RUNTIME {
-        // A thread that drives a runtime, as one of a query that asks for a segment's key, may not wait
-        // in another: a thread of its own does.
-        Ok(runtime) if Handle::try_current().is_ok() => thread::scope(|scope| {
-            let waiting = scope.spawn(|| runtime.block_on(future));
-            Ok(waiting.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        }),
         Ok(runtime) => Ok(runtime.block_on(future)),
         Err(error) => Err(Error::Unavailable {
             act,
