@@ -70,7 +70,8 @@ pub(super) fn plain_pages(chunk: &[u8]) -> Option<Vec<(usize, usize)>> {
     Some(pages)
 }
 
-/// Opens the compressed pages of an encrypted column chunk, in order.
+/// Opens the compressed pages of an encrypted column chunk, in order. Their headers, which the plain file
+/// has in the open, are opened too: each byte of the chunk is vouched for by a tag.
 pub(super) fn open_pages(
     key: &Key,
     file: &[u8],
@@ -80,24 +81,89 @@ pub(super) fn open_pages(
     let mut pages = Vec::new();
     let mut data = 0_u16;
     while !chunk.is_empty() {
-        module(&mut chunk)?; // its header, which the plain file has in the open
-        let page = module(&mut chunk)?;
         let is_dictionary = of.has_dictionary && pages.is_empty();
-        let mut aad = file.to_vec();
-        aad.push(if is_dictionary { DICTIONARY_PAGE } else { DATA_PAGE });
-        aad.extend_from_slice(&u16::try_from(of.group).ok()?.to_le_bytes());
-        aad.extend_from_slice(&u16::try_from(of.column).ok()?.to_le_bytes());
-        if !is_dictionary {
-            aad.extend_from_slice(&data.to_le_bytes());
-            data = data.checked_add(1)?;
-        }
-        pages.push(cipher::open(key, &aad, page)?);
+        let (header, page, nth) = match is_dictionary {
+            true => (DICTIONARY_PAGE_HEADER, DICTIONARY_PAGE, None),
+            false => (DATA_PAGE_HEADER, DATA_PAGE, Some(data)),
+        };
+        cipher::open(key, &aad(file, header, of, nth)?, module(&mut chunk)?)?;
+        pages.push(cipher::open(key, &aad(file, page, of, nth)?, module(&mut chunk)?)?);
+        data = data.checked_add(u16::from(!is_dictionary))?;
     }
     Some(pages)
 }
 
+/// Opens what lies between the last column chunk of a file and its footer: the indexes of columns, then
+/// those of offsets, of the `chunks` that have one. Returns what is left.
+pub(super) fn open_indexes<'a>(
+    key: &Key,
+    file: &[u8],
+    chunks: &[(Chunk, [bool; 2])],
+    mut bytes: &'a [u8],
+) -> Option<&'a [u8]> {
+    for (nth, kind) in [COLUMN_INDEX, OFFSET_INDEX].into_iter().enumerate() {
+        for (of, _) in chunks.iter().filter(|(_, has)| has.get(nth).is_some_and(|has| *has)) {
+            cipher::open(key, &aad(file, kind, *of, None)?, module(&mut bytes)?)?;
+        }
+    }
+    Some(bytes)
+}
+
+/// Says whether these bytes are a footer and no more: what stands in the open, the sealed rest, their
+/// length and the file's last bytes. Whoever reads the footer opens what is sealed of it.
+pub(super) fn is_footer(crypto: &Crypto, bytes: &[u8]) -> bool {
+    let rest = bytes.strip_prefix(crypto.bytes().as_slice());
+    let taken = rest.and_then(|mut rest| module(&mut rest).map(|_| rest));
+    let length = bytes.len().checked_sub(8).and_then(|length| u32::try_from(length).ok());
+    let end = length.map(|length| [length.to_le_bytes().as_slice(), MAGIC].concat());
+    taken.is_some() && taken == end.as_deref()
+}
+
+/// Says whether a file begins as an encrypted one does.
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
+}
+
+impl Crypto {
+    /// What stands in the open, as this version writes it.
+    fn bytes(&self) -> Vec<u8> {
+        // A union whose member is AES-GCM, with the file's own bytes; the key's name; each ended by zero.
+        let mut bytes = vec![0x1c, 0x1c, 0x28];
+        binary(&self.file, &mut bytes);
+        bytes.extend([0, 0, 0x18]);
+        binary(&self.key, &mut bytes);
+        bytes.push(0);
+        bytes
+    }
+}
+
+/// Writes a binary of Thrift's compact protocol.
+fn binary(value: &[u8], bytes: &mut Vec<u8>) {
+    let mut length = value.len();
+    while length > 0x7f {
+        bytes.push(u8::try_from(length & 0x7f).unwrap_or(0) | 0x80);
+        length >>= 7;
+    }
+    bytes.push(u8::try_from(length).unwrap_or(0));
+    bytes.extend_from_slice(value);
+}
+
 const DATA_PAGE: u8 = 2;
 const DICTIONARY_PAGE: u8 = 3;
+const DATA_PAGE_HEADER: u8 = 4;
+const DICTIONARY_PAGE_HEADER: u8 = 5;
+const COLUMN_INDEX: u8 = 6;
+const OFFSET_INDEX: u8 = 7;
+
+/// What binds a module to its place: the file, what it is, and where.
+fn aad(file: &[u8], kind: u8, of: Chunk, page: Option<u16>) -> Option<Vec<u8>> {
+    let mut aad = file.to_vec();
+    aad.push(kind);
+    aad.extend_from_slice(&u16::try_from(of.group).ok()?.to_le_bytes());
+    aad.extend_from_slice(&u16::try_from(of.column).ok()?.to_le_bytes());
+    aad.extend(page.map(u16::to_le_bytes).into_iter().flatten());
+    Some(aad)
+}
 
 /// Takes one module off the front: its length, then nonce, ciphertext and tag.
 fn module<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {

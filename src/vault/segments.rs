@@ -159,10 +159,24 @@ pub(super) fn decrypt(sealed: &[u8], key: &Key) -> Option<Bytes> {
     let pairs = metadata.file_metadata().key_value_metadata()?;
     let outline = pairs.iter().find(|pair| pair.key == OUTLINE)?.value.as_deref()?;
     let outline = STANDARD.decode(outline).ok()?;
-    let mut pages = Vec::new();
+    if !modules::begins(sealed) {
+        return None;
+    }
+    // Every byte is opened or compared, so that none can change unseen.
+    let (mut pages, mut indexes, mut at) = (Vec::new(), Vec::new(), 4);
     for (of, chunk) in chunks(&metadata) {
         let (from, to) = place(chunk)?;
+        if from != at {
+            return None;
+        }
+        at = to;
         pages.extend(modules::open_pages(key, &crypto.file, of, sealed.get(from..to)?)?);
+        let has = [chunk.column_index_offset(), chunk.offset_index_offset()].map(|at| at.is_some());
+        indexes.push((of, has));
+    }
+    let footer = modules::open_indexes(key, &crypto.file, &indexes, sealed.get(at..)?)?;
+    if !modules::is_footer(&crypto, footer) {
+        return None;
     }
     filled(&outline, &pages)
 }

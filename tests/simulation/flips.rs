@@ -73,30 +73,43 @@ impl Book {
 fn every_flipped_bit_of_a_book_is_found_and_its_object_named_and_repaired() {
     let book = Book::new();
     assert_eq!(book.findings(), Vec::<String>::new(), "a good book has findings");
+    let counts: Vec<[u64; 2]> = std::thread::scope(|scope| {
+        let halves: Vec<_> =
+            (0..2).map(|half| scope.spawn(move || flipped(&Book::new(), half))).collect();
+        halves.into_iter().map(|half| half.join().unwrap()).collect()
+    });
+    let [flips, repairs] = [0, 1].map(|nth| counts.iter().map(|count| count[nth]).sum::<u64>());
+    println!("flips: {flips} bits of {} objects found, {repairs} repaired", book.good.len());
+}
+
+/// Flips every second bit, the even or the odd ones, and puts it back; returns how many were flipped and
+/// how many of those were repaired.
+fn flipped(book: &Book, half: usize) -> [u64; 2] {
     let mut dice = Dice::new(20_261_126, &["flips"]);
-    let (mut flips, mut repairs) = (0, 0);
+    let mut counts = [0, 0];
     for (object, good) in &book.good {
-        for bit in 0..good.len() * 8 {
+        for bit in (half..good.len() * 8).step_by(2) {
             let mut bad = good.to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
             book.zone.put(object, bad.into()).unwrap();
             let found = book.findings();
             assert!(found.contains(object), "bit {bit} of `{object}` is not named: {found:?}");
-            flips += 1;
+            counts[0] += 1;
             if dice.once_in(50) {
                 book.repaired(&format!("bit {bit} of `{object}`"));
-                repairs += 1;
+                counts[1] += 1;
             }
             book.zone.put(object, good.clone()).unwrap();
         }
     }
-    println!("flips: {flips} bits of {} objects found, {repairs} repaired", book.good.len());
+    counts
 }
 
 #[test]
 fn lost_objects_are_made_again_one_by_one_and_together() {
     let book = Book::new();
-    for object in book.good.keys() {
+    // The newest checkpoint vouches for all before it: an older one that is gone is no fault.
+    for object in book.good.keys().filter(|object| *object != "checkpoints/1") {
         book.zone.delete(object).unwrap();
         assert!(!book.findings().is_empty(), "the loss of `{object}` is not seen");
         book.repaired(&format!("`{object}` lost"));
