@@ -18,7 +18,7 @@ use almoner::{
     instant::Instant,
     lake::{
         Counts, PrivateObject, RecordTree, ReleasedColumn, Segment, TableVersion, Version,
-        VersionTerms,
+        VersionTerms, segment_properties,
     },
     ledger::{self, Kind},
     party::ResearcherId,
@@ -32,6 +32,7 @@ use almoner::{
     site::Site,
     store::{Sequence, Store},
     usage::{UsageRecord, read_lines},
+    vault::{Keyring, SiteKey},
 };
 use arrow::{
     array::{
@@ -41,7 +42,7 @@ use arrow::{
     datatypes::{DataType, Field, Schema},
 };
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
+use parquet::{arrow::ArrowWriter, file::metadata::KeyValue};
 use proptest::prelude::*;
 
 struct Lake {
@@ -112,7 +113,11 @@ impl Lake {
         let parts = [batch.slice(0, half), batch.slice(half, batch.num_rows() - half)];
         let segments = parts.iter().map(|part| {
             let mut file = Vec::new();
-            let mut writer = ArrowWriter::try_new(&mut file, Arc::clone(&schema), None).unwrap();
+            let pair = |key: &str, value: &str| KeyValue::new(key.to_owned(), value.to_owned());
+            let pairs = vec![pair("almoner.dataset", "demo"), pair("almoner.version", "1")];
+            let properties = segment_properties().set_key_value_metadata(Some(pairs)).build();
+            let mut writer =
+                ArrowWriter::try_new(&mut file, Arc::clone(&schema), Some(properties)).unwrap();
             writer.write(part).unwrap();
             writer.close().unwrap();
             let sha3 = Sha3Digest::of(&file);
@@ -584,12 +589,47 @@ fn no_error_holds_a_value() {
     }
 }
 
+#[test]
+fn a_sealed_lake_answers_as_an_open_one_on_every_kind_of_store_and_takes_no_plain_segment() {
+    let sql = "SELECT code, COUNT(*) FROM conditions GROUP BY code ORDER BY code";
+    let mut lake = demo();
+    let open = lake.rows(sql);
+    let keys = lake.dir.path().join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    SiteKey::new(&keys, None).create().unwrap();
+    let folder = lake.dir.path().join("sealed").display().to_string();
+    for (n, address) in [folder.as_str(), "memory://query-sealed/below"].into_iter().enumerate() {
+        let site = Store::open(address).unwrap();
+        let keyring = || Keyring::new(&site, SiteKey::new(&keys, None));
+        let segments: Vec<Segment> =
+            lake.version.tables.iter().flat_map(|table| table.segments.clone()).collect();
+        let plain: Vec<Bytes> = segments.iter().map(|s| lake.store.get(&s.path).unwrap()).collect();
+        for (segment, bytes) in segments.iter().zip(&plain) {
+            keyring().lake().put(&segment.path, bytes.clone()).unwrap();
+        }
+        let before = std::mem::replace(&mut lake.store, keyring().lake());
+        assert_eq!(lake.rows(sql), open, "store {n} answers otherwise");
+        for (segment, bytes) in segments.iter().zip(&plain) {
+            site.zone("lake").put(&segment.path, bytes.clone()).unwrap();
+        }
+        let error = lake.ask(sql).unwrap_err();
+        assert!(
+            matches!(error, Error::Integrity(_)),
+            "store {n}: plain segments were taken: {error}"
+        );
+        lake.store = before;
+    }
+}
+
 /// A site whose lake is the demo's, version 1 in the book.
 fn site(lake: &mut Lake) -> Site {
     let address = lake.dir.path().join("site");
     let keys = lake.dir.path().join("keys");
     let now = Instant::parse("2026-06-01").unwrap();
     let site = Site::init(address.to_str().unwrap(), &keys, "commons.example/ledger", now).unwrap();
+    for segment in lake.version.tables.iter().flat_map(|table| &table.segments) {
+        site.lake().put(&segment.path, lake.store.get(&segment.path).unwrap()).unwrap();
+    }
     let body = ledger::Schema::of(Kind::DatasetVersion).sample();
     let entry = site.entry(Kind::DatasetVersion, &[], &[], &body).unwrap();
     entry.text().clone_into(&mut lake.version.entry);

@@ -74,6 +74,7 @@ impl Audited {
 #[derive(Debug)]
 pub struct Files {
     store: Store,
+    keyring: Keyring,
     evidence: Evidence,
 }
 
@@ -91,7 +92,7 @@ impl Files {
         let keyring = Keyring::new(&store, keys.site_key());
         let zones = (keyring.vault(), keyring.lake(), store.zone("ledger"));
         let evidence = evidence(&zones.0, &zones.1, &zones.2, &about, &keys);
-        Ok(Self { store, evidence })
+        Ok(Self { store, keyring, evidence })
     }
 
     /// Holds transfers against the public ledgers of partners too, each a folder or a URL.
@@ -124,9 +125,19 @@ impl Files {
         &self.evidence.ledger
     }
 
-    /// Hashes every object that any commit names.
+    /// Hashes every object that any commit names, and opens every key.
     pub fn rehash(&self) -> Result<Rehashed, Error> {
-        Ok(audit::rehash(&self.evidence)?)
+        let mut seen = audit::rehash(&self.evidence)?;
+        let (keys, closed) = self.keyring.check().map_err(site::Error::from)?;
+        seen.objects = seen.objects.saturating_add(keys);
+        let check = Check::Object.as_str();
+        seen.findings.extend(closed.into_iter().map(|path| Finding {
+            check,
+            object: format!("vault/{path}"),
+            fault: "its bytes have changed: the key in it does not open".to_owned(),
+        }));
+        seen.findings.sort();
+        Ok(seen)
     }
 
     /// Audits the site; with `pool` the money of that pool alone beside all the rest.

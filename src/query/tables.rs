@@ -37,7 +37,8 @@ pub(super) const DUPLICATE: &str = "#duplicate";
 pub(super) struct Place {
     /// The lake's place in its store.
     prefix: String,
-    /// The sizes of segments as they are stored, where that is not what the manifest lists.
+    /// The sizes of segments as they are stored, by their paths, where that is not what the manifest
+    /// lists.
     sizes: BTreeMap<String, u64>,
     /// What opens them, where the lake is sealed.
     keys: Option<Arc<Keys>>,
@@ -46,14 +47,20 @@ pub(super) struct Place {
 impl Place {
     /// Looks where the segments of a dataset lie; of a sealed lake the store alone knows the sizes.
     pub(super) fn of(lake: &Store, dataset: &str) -> Result<Self, Error> {
-        let prefix = lake.object_store()?.1.as_ref().to_owned();
-        let keys = lake.seal().map(|seal| Arc::new(Keys::new(Arc::clone(seal))));
-        let listed = match &keys {
-            Some(_) => lake.list(&format!("{dataset}/segments"))?,
-            None => Vec::new(),
-        };
-        let sizes = listed.into_iter().map(|object| (object.path, object.bytes)).collect();
-        Ok(Self { prefix, sizes, keys })
+        let (objects, prefix) = lake.object_store()?;
+        let mut place =
+            Self { prefix: prefix.as_ref().to_owned(), sizes: BTreeMap::new(), keys: None };
+        if let Some(seal) = lake.seal() {
+            let listed = lake.list(&format!("{dataset}/segments"))?.into_iter();
+            place.sizes = listed.map(|object| (place.path(&object.path), object.bytes)).collect();
+            place.keys = Some(Arc::new(Keys::new(Arc::clone(seal), objects, place.sizes.clone())));
+        }
+        Ok(place)
+    }
+
+    /// Returns the path of a segment in the store.
+    fn path(&self, segment: &str) -> String {
+        [self.prefix.as_str(), segment].join("/").trim_start_matches('/').to_owned()
     }
 }
 
@@ -96,10 +103,10 @@ impl Segments {
             if segment.path.split('/').any(|part| matches!(part, "" | "." | "..")) {
                 return Err(fault("lists a segment outside the lake"));
             }
-            let path = [place.prefix.as_str(), segment.path.as_str()].join("/");
+            let path = place.path(&segment.path);
             files.push(File {
-                path: path.trim_start_matches('/').to_owned(),
-                bytes: place.sizes.get(&segment.path).copied().unwrap_or(segment.bytes),
+                bytes: place.sizes.get(&path).copied().unwrap_or(segment.bytes),
+                path,
                 duplicates: segment.duplicates,
             });
         }

@@ -18,6 +18,9 @@ pub trait Seal: fmt::Debug + Send + Sync {
     /// Returns the bytes that were sealed. `path` is part of what is proven.
     fn open(&self, path: &str, sealed: &Bytes) -> Result<Bytes>;
 
+    /// Says whether an object may lie in the open: in a place whose sealing has not ended.
+    fn takes_plain(&self) -> Result<bool>;
+
     /// Returns the key of a Parquet object by the name that the object bears in its footer.
     fn key(&self, path: &str, name: &[u8]) -> Result<Zeroizing<Vec<u8>>>;
 }

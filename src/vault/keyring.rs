@@ -114,6 +114,23 @@ impl Keyring {
         listed.collect()
     }
 
+    /// Opens every key, also the word of each that it was destroyed; returns how many there are, and
+    /// the objects of those that do not open.
+    pub fn check(&self) -> Result<(u64, Vec<String>), Error> {
+        let (mut count, mut closed) = (0_u64, Vec::new());
+        for name in self.names()? {
+            count = count.saturating_add(1);
+            match self.find(&name) {
+                Ok(_) => {}
+                Err(Error::Lost { .. } | Error::Unknown { .. } | Error::Format { .. }) => {
+                    closed.push(format!("{KEYRING}/{}", name.path()));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((count, closed))
+    }
+
     /// Says whether the key of a dataset version was destroyed: none of its keys is left.
     pub fn is_destroyed(&self, dataset: &str, version: u64) -> Result<bool, Error> {
         match self.newest_of(dataset, version)? {

@@ -76,6 +76,10 @@ impl Seal for VaultSeal {
         }
     }
 
+    fn takes_plain(&self) -> Result<bool> {
+        self.keyring.closed().map(|closed| closed != Closed::Sealed).map_err(|e| e.at(""))
+    }
+
     fn key(&self, path: &str, _name: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         Err(Error::Seal("no object of the vault bears a key of its own").at(path))
     }

@@ -92,6 +92,10 @@ impl Seal for LakeSeal {
         if is_segment(path) { self.opened(path, sealed) } else { Ok(sealed.clone()) }
     }
 
+    fn takes_plain(&self) -> store::Result<bool> {
+        self.keyring.closed().map(|closed| closed != Closed::Sealed).map_err(|e| e.at(""))
+    }
+
     fn key(&self, path: &str, name: &[u8]) -> store::Result<Zeroizing<Vec<u8>>> {
         let text = String::from_utf8_lossy(name).into_owned();
         let name = KeyName::parse(&text).ok_or(Error::Unknown { key: text });
