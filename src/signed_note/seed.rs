@@ -49,10 +49,13 @@ pub fn create(file: &Path) -> Result<bool, SeedError> {
 
 /// Makes a file that its owner alone may read; says whether it did: one that is there stays as it is.
 pub fn create_text(file: &Path, text: &str) -> Result<bool, SeedError> {
-    let beside = file.with_file_name(format!(".{}-{}", name(file), std::process::id()));
+    // A name that no other writer has, in this process or in another: a file that is written to once
+    // more after it got its second name would be another secret than the one that was read.
+    let unique = random()?;
+    let beside = file.with_file_name(format!(".{}-{}", name(file), hex(unique.split_at(8).0)));
     let fault = |error| SeedError::Write(name(file), error);
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let written = options.open(&beside).and_then(|mut f| {
         f.write_all(text.as_bytes())?;
         f.sync_all()
@@ -86,6 +89,27 @@ fn name(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_who_make_one_secret_at_once_all_read_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let file = folder.path().join(format!("{round}.seed"));
+            let read: Vec<[u8; 32]> = std::thread::scope(|scope| {
+                let makers: Vec<_> = (0..4)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            create(&file).unwrap();
+                            *read(&file).unwrap()
+                        })
+                    })
+                    .collect();
+                makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+            });
+            assert!(read.windows(2).all(|two| two[0] == two[1]), "a secret was written over");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 50, "files are left over");
+    }
 
     #[test]
     fn a_secret_is_made_once_and_read_by_its_owner_alone() {
