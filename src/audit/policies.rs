@@ -17,7 +17,6 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyCommit {
-    txn: String,
     time: Instant,
     policy: String,
     digest: Sha3Digest,

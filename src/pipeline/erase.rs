@@ -18,7 +18,9 @@
 //! 5. The secret of pseudonyms is renewed, so that none of before can be made again, and so is the key of
 //!    the vault: no older copy of it opens.
 
+mod documents;
 mod plan;
+mod rest;
 mod table;
 mod text;
 
@@ -33,16 +35,17 @@ use serde_json::{Map, Value};
 
 use self::{
     plan::{Move, PENDING, Plan},
+    rest::{destroy, known},
     table::Openings,
 };
-use super::{Progress, consent::shown, linkage};
+use super::{Progress, consent::shown};
 use crate::{
     consent,
     digest::Sha3Digest,
     instant::Instant,
-    lake::{self, Lake, Version},
+    lake,
     ledger::entry::{self, Entry, EntryId, Kind},
-    linkage as index,
+    linkage,
     party::{ContributorId, IdError},
     payee,
     site::{self, Site},
@@ -70,10 +73,10 @@ pub enum Error {
     Consent(#[from] consent::Error),
     /// The person index cannot be read.
     #[error(transparent)]
-    Index(#[from] index::Error),
+    Index(#[from] linkage::Error),
     /// A person cannot be found by the person index.
     #[error(transparent)]
-    Linkage(#[from] linkage::Error),
+    Linkage(#[from] super::linkage::Error),
     /// The lake cannot be read.
     #[error(transparent)]
     Lake(#[from] lake::Error),
@@ -220,7 +223,7 @@ pub fn erase(
         return Err(Error::Nobody);
     }
     let ids: BTreeSet<ContributorId> =
-        people.iter().map(|text| linkage::person(site, text)).collect::<Result<_, _>>()?;
+        people.iter().map(|text| super::linkage::person(site, text)).collect::<Result<_, _>>()?;
     let ids: Vec<ContributorId> = ids.into_iter().collect();
     progress.stage("who is meant", 1);
     let mut plan = Plan::gather(site, &ids, reason, versions == Versions::Destroy)?;
@@ -315,11 +318,20 @@ fn rewrite(site: &Site, plan: &Plan) -> Result<Found, Error> {
             changed.insert(path, (Sha3Digest::of(&bytes), new));
         }
     }
+    for (path, ids) in &documents::ids(&vault, plan)? {
+        let Some(path) = paths.iter().find(|listed| *listed == path) else { continue };
+        let bytes = vault.get(path)?;
+        if let Some(new) = documents::redact(path, &bytes, ids)? {
+            changed.insert(path, (Sha3Digest::of(&bytes), new));
+        }
+    }
     // An object that names a changed one changes itself: until nothing does.
     loop {
         let renames = renames(&changed);
         let mut is_news = false;
-        for path in objects().filter(|path| !path.ends_with(".parquet")) {
+        for path in
+            objects().filter(|path| !path.ends_with(".parquet") && !documents::is_file(path))
+        {
             let bytes = vault.get(path)?;
             let Ok(text) = std::str::from_utf8(&bytes) else { continue };
             let Some(new) = text::redact(plan, &renames, path, text)? else { continue };
@@ -399,10 +411,10 @@ fn openings(site: &Site, plan: &Plan) -> Result<Openings, Error> {
             openings.events.insert(held.seq, consent::commitment(key, held.seq, &held.event));
         }
     }
-    let secret = site.secret(linkage::COMMITMENTS);
-    for commit in index::commits(&vault, u64::MAX)? {
+    let secret = site.secret(super::linkage::COMMITMENTS);
+    for commit in linkage::commits(&vault, u64::MAX)? {
         if let Some(members) = commit.members {
-            let key = index::commit_key(&secret, &commit.txn);
+            let key = linkage::commit_key(&secret, &commit.txn);
             openings.linkage.insert(members.path, key);
         }
     }
@@ -576,51 +588,4 @@ fn record(
     };
     site.commit(&sequence, number, &commit, &entry)?;
     Ok((number, entry.id()))
-}
-
-/// All texts of 64 hex digits that entries of the book hold.
-fn known(site: &Site) -> Result<BTreeSet<String>, Error> {
-    let mut known = BTreeSet::new();
-    let mut take = |body: &Bytes| -> Result<(), Error> {
-        let commit: Value = serde_json::from_slice(body)?;
-        let Some(text) = commit.get("entry").and_then(Value::as_str) else { return Ok(()) };
-        let entry = Entry::parse(text.as_bytes())?;
-        known.extend(entry.subjects().iter().map(|subject| subject.sha3.to_string()));
-        let body = serde_json::to_string(entry.body())?;
-        known.extend(body.split('"').filter(|part| part.len() == 64).map(str::to_owned));
-        Ok(())
-    };
-    for (zone, is_lake) in [(site.vault(), false), (site.lake(), true)] {
-        for listed in zone.list("")? {
-            if is_commit(&listed.path) && (is_lake || !is_apart(&listed.path)) {
-                take(&zone.get(&listed.path)?)?;
-            }
-        }
-    }
-    Ok(known)
-}
-
-/// Destroys the keys of versions that hold the people; at a site without keys the segments that no other
-/// version needs.
-fn destroy(site: &Site, plan: &Plan) -> Result<(), Error> {
-    if site.keyring().closed()? == Closed::Sealed {
-        for (dataset, version) in &plan.versions {
-            site.keyring().destroy_version(dataset, *version)?;
-        }
-        return Ok(());
-    }
-    let paths = |version: &Version| -> Vec<String> {
-        version.tables.iter().flat_map(|t| &t.segments).map(|s| s.path.clone()).collect()
-    };
-    let lake = Lake::new(site.lake());
-    let (mut own, mut needed) = (BTreeSet::new(), BTreeSet::new());
-    for located in lake.all()? {
-        let version = &located.version;
-        let key = (version.dataset.clone(), version.version);
-        if plan.versions.contains(&key) { &mut own } else { &mut needed }.extend(paths(version));
-    }
-    for path in own.difference(&needed) {
-        lake.store().delete(path)?;
-    }
-    Ok(())
 }

@@ -82,9 +82,10 @@ pub(super) fn open_pages(
     let mut data = 0_u16;
     while !chunk.is_empty() {
         let is_dictionary = of.has_dictionary && pages.is_empty();
-        let (header, page, nth) = match is_dictionary {
-            true => (DICTIONARY_PAGE_HEADER, DICTIONARY_PAGE, None),
-            false => (DATA_PAGE_HEADER, DATA_PAGE, Some(data)),
+        let (header, page, nth) = if is_dictionary {
+            (DICTIONARY_PAGE_HEADER, DICTIONARY_PAGE, None)
+        } else {
+            (DATA_PAGE_HEADER, DATA_PAGE, Some(data))
         };
         cipher::open(key, &aad(file, header, of, nth)?, module(&mut chunk)?)?;
         pages.push(cipher::open(key, &aad(file, page, of, nth)?, module(&mut chunk)?)?);
