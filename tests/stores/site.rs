@@ -39,7 +39,8 @@ fn live(commons: &Commons) {
     assert_eq!(files(&commons.path("input")), inputs, "a life made or lost a file of its input");
 }
 
-/// Returns how many entries the book has.
+/// Returns how many entries the book has. Roots differ on one store too: each question draws a random id,
+/// so its researcher's token and the settlement that names it are new each time.
 fn size(address: &str) -> String {
     let note = Store::open(address).unwrap().get("ledger/checkpoint").unwrap();
     let note = String::from_utf8(note.to_vec()).unwrap();
