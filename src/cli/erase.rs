@@ -19,6 +19,9 @@ Not reached: files that were handed out (statements, proofs, answers, exports), 
 copies of site and keys made before. Ask the institutions to leave the person out, or the next run of a \
 pipeline takes them for somebody new.
 
+Digests in the book still let somebody test a guess who holds every other row, the surviving secrets and all
+else that one row said. With --versions keep the rows themselves stay readable.
+
 Cut off, the act is finished by whoever erases next: with --resume nobody new is erased.
 
 Examples:
@@ -49,7 +52,7 @@ pub struct Args {
 enum Policy {
     /// Nobody can read them any more; ingest makes the next one
     Destroy,
-    /// They stay, and with them the rows, under a pseudonym that leads nowhere
+    /// They stay, and with them the rows, under a pseudonym that nobody can make again
     Keep,
 }
 
