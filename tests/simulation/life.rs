@@ -106,7 +106,6 @@ impl Life {
         Ok(())
     }
 
-
     fn entropy(act: &Act) -> [u8; 32] {
         let mut seed = [0; 32];
         let unix = act.now.unix().to_be_bytes();
@@ -120,6 +119,11 @@ impl Life {
         site.set_now(act.now);
         site.set_seed(Self::entropy(act));
         (act.run)(&mut site)
+    }
+
+    /// Makes an attempt at an act that nobody disturbs.
+    pub(crate) fn attempt_alone(act: &Act, store: Store, keys: &Path) -> Result<(), String> {
+        one_thread(|| Self::attempt(act, store, keys, act.now))
     }
 
     /// Tells the life with the faults of a seed, and compares it with the undisturbed one.
@@ -236,7 +240,8 @@ impl Life {
     /// does not tell of; each of the others must be there.
     fn order(site: &Site, before: u64, first: usize, phase: &[Act]) -> Result<Vec<usize>, String> {
         let booked = signed(site)?.0.split_off(usize::try_from(before).unwrap());
-        let times = booked.iter().map(|entry| entry.time().ok_or("an entry has no time".to_owned()));
+        let times =
+            booked.iter().map(|entry| entry.time().ok_or("an entry has no time".to_owned()));
         let times: Vec<Instant> = times.collect::<Result<_, _>>()?;
         let mut order = Vec::new();
         for time in &times {
@@ -257,6 +262,25 @@ impl Life {
             return Err(format!("not each act once and whole: {times:?} of {names:?}"));
         }
         Ok(order)
+    }
+
+    /// What is stored after all acts before one of a name, undisturbed; the keys then, and that act.
+    pub(crate) fn before(&self, name: &str) -> Result<(InMemory, KeyFiles, &Act), String> {
+        let acts: Vec<&Act> = self.phases.iter().flatten().collect();
+        let at = acts.iter().position(|act| act.name == name).ok_or("there is no such act")?;
+        let order: Vec<usize> = (0..at).collect();
+        let (_, keys) = self.undisturbed(&order)?;
+        let known = self.known.lock().unwrap();
+        Ok((known[&order].0.fork(), KeyFiles::read(keys.path()), acts[at]))
+    }
+
+    /// Opens a site that this life made and finishes what was begun; it must be sound.
+    pub(crate) fn finished(&self, store: Store, keys: &Path) -> Result<Site, String> {
+        let site = open(store, keys, self.made);
+        let site = site.map_err(|e| format!("it cannot be opened: {e}"))?;
+        whole(&site)?;
+        (self.sound)(&site)?;
+        Ok(site)
     }
 
     /// The site after the acts of an order, one after another and undisturbed.
@@ -280,7 +304,7 @@ impl Life {
         }
         for (nth, act) in order.iter().enumerate().skip(done) {
             let act = acts[*act];
-            one_thread(|| Self::attempt(act, store.clone(), keys.path(), act.now))
+            Self::attempt_alone(act, store.clone(), keys.path())
                 .map_err(|e| format!("`{}` fails undisturbed: {e}", act.name))?;
             let state = (shared.fork(), KeyFiles::read(keys.path()));
             self.known.lock().unwrap().insert(order[..=nth].to_vec(), state);
