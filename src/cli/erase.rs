@@ -22,7 +22,9 @@ pipeline takes them for somebody new.
 Digests in the book still let somebody test a guess who holds every other row, the surviving secrets and all
 else that one row said. With --versions keep the rows themselves stay readable.
 
-Cut off, the act is finished by whoever erases next: with --resume nobody new is erased.
+It needs the site to itself: while others write it is refused, and what was begun before it is refused after.
+Cut off, the act is finished by whoever erases next; nothing else is written before. With --resume nobody new \
+is erased.
 
 Examples:
   almoner erase p-0042 --reason 'request under Art. 17 GDPR' --dry-run
