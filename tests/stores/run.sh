@@ -90,7 +90,7 @@ await_port() {
 
 start_moto() {
     s3=$(free_port)
-    start moto "$venv/bin/moto_server" -H 127.0.0.1 -p "$s3"
+    start moto "$venv/bin/python" tests/stores/serve_moto.py "$s3"
     await_port "$s3"
     "$venv/bin/python" tests/stores/bucket.py s3 "$s3"
     export AWS_ENDPOINT=http://127.0.0.1:$s3
