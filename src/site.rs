@@ -348,7 +348,9 @@ impl Site {
 
     /// Returns a key of a role that never stood, for a change of keys.
     pub fn next_signer(&mut self, role: Role) -> Result<Signer, Error> {
-        let signer = self.keys.next(role, &self.trust)?;
+        let (random, folder) = (&self.random, self.keys.folder().to_owned());
+        let drawn = || random.secret(&folder, role.as_str());
+        let signer = self.keys.next(role, &self.trust, drawn)?;
         if role == Role::Log {
             self.log.hold(signer.clone());
         }
@@ -367,6 +369,13 @@ impl Site {
         self.trust.clone().take(self.log.size()?, entry).map_err(log::Error::Keys)?;
         self.commit(sequence, number, body, entry)?;
         self.follow()
+    }
+
+    /// Destroys the secret of all pseudonyms made so far and makes another: nobody can work out any more
+    /// which pseudonym was whose.
+    pub fn renew_pseudonyms(&self) -> Result<(), Error> {
+        let secret = self.random.secret(self.keys.folder(), "pseudonyms")?;
+        self.keys.renew_pseudonyms(&secret)
     }
 
     /// Deletes the seeds whose time is over; returns their keys.

@@ -119,7 +119,7 @@ impl From<Error> for Failure {
             | Error::Format(_) => {
                 (Kind::Integrity, Some("run `almoner verify --deep`, which names what has changed"))
             }
-            Error::Seed(_) | Error::Json(_) => (Kind::Failed, None),
+            Error::Json(_) => (Kind::Failed, None),
             Error::Id(_) | Error::Nobody => (Kind::Usage, None),
             Error::Reason => {
                 (Kind::Usage, Some("name the rule, such as 'request under Art. 17 GDPR'"))

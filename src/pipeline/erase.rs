@@ -89,9 +89,6 @@ pub enum Error {
     /// An entry cannot be read.
     #[error("an entry of the ledger cannot be read")]
     Entry(#[from] entry::Error),
-    /// No randomness.
-    #[error(transparent)]
-    Seed(#[from] crate::signed_note::seed::SeedError),
     /// A text is no id.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -468,7 +465,7 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
     if plan.destroy {
         destroy(site, &plan)?;
     }
-    site.keys().renew_pseudonyms()?;
+    site.renew_pseudonyms()?;
     let left = rewrite(site, &plan)?;
     if !left.objects.is_empty() || !left.commits.is_empty() {
         return Err(Error::Raced);

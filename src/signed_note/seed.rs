@@ -43,7 +43,12 @@ pub fn random() -> Result<Zeroizing<[u8; 32]>, SeedError> {
 
 /// Makes a file with a random secret; says whether it did: a file that is there stays as it is.
 pub fn create(file: &Path) -> Result<bool, SeedError> {
-    let text = Zeroizing::new(format!("{}\n", hex(random()?.as_slice())));
+    create_of(file, &*random()?)
+}
+
+/// As `create`, with a secret that was drawn elsewhere.
+pub fn create_of(file: &Path, secret: &[u8; 32]) -> Result<bool, SeedError> {
+    let text = Zeroizing::new(format!("{}\n", hex(secret)));
     create_text(file, &text)
 }
 

@@ -92,10 +92,15 @@ impl Keys {
 
     /// Returns a key of a role that never stood, made where there is none. A recovery key lies
     /// elsewhere.
-    pub(super) fn next(&mut self, role: Role, trust: &Trust) -> Result<Signer, Error> {
+    pub(super) fn next(
+        &mut self,
+        role: Role,
+        trust: &Trust,
+        drawn: impl FnOnce() -> Result<Zeroizing<[u8; 32]>, Error>,
+    ) -> Result<Signer, Error> {
         match role {
-            Role::Log => self.log.next(&self.folder, trust),
-            Role::Steward => self.steward.next(&self.folder, trust),
+            Role::Log => self.log.next(&self.folder, trust, drawn),
+            Role::Steward => self.steward.next(&self.folder, trust, drawn),
             Role::Recovery => Err(fault(&self.folder, "a recovery key does not lie in it")),
         }
     }
@@ -147,9 +152,10 @@ impl Keys {
 
     /// Destroys the secret of all pseudonyms made so far and makes another: nobody can work out any more
     /// which pseudonym was whose.
-    pub fn renew_pseudonyms(&self) -> Result<(), Error> {
+    pub(super) fn renew_pseudonyms(&self, secret: &[u8; 32]) -> Result<(), Error> {
         let next = format!("{PSEUDONYMS}.next");
-        make(&self.folder, &next)?;
+        let made = seed::create_of(&self.folder.join(&next), secret);
+        made.map_err(|error| fault(&self.folder, &error.to_string()))?;
         let renamed = fs::rename(self.folder.join(next), self.folder.join(PSEUDONYMS));
         let synced = renamed.and_then(|()| fs::File::open(&self.folder)?.sync_all());
         synced.map_err(|error| fault(&self.folder, &error.to_string()))

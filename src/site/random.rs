@@ -8,6 +8,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use zeroize::Zeroizing;
+
 use super::{Error, keys};
 use crate::{digest::hmac_sha256, signed_note::seed};
 
@@ -38,14 +40,30 @@ impl Random {
     /// Draws; `folder` is what an error names.
     pub(super) fn draw(&self, folder: &Path) -> Result<[u8; 32], Error> {
         match self {
-            Self::System => match seed::random() {
-                Ok(bytes) => Ok(*bytes),
-                Err(error) => Err(keys::fault(folder, &error.to_string())),
-            },
+            Self::System => system(folder),
             Self::Seeded(seed, drawn) => {
                 let nth = drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes();
                 Ok(hmac_sha256(seed, &[b"almoner/simulation/v1", &nth]))
             }
         }
+    }
+
+    /// Draws a secret for the key folder. Of a seed it is the same for the same use, however much was
+    /// drawn before: an act that is cut off and begun again may have made its file already.
+    pub(super) fn secret(&self, folder: &Path, label: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+        let drawn = match self {
+            Self::System => system(folder)?,
+            Self::Seeded(seed, _) => {
+                hmac_sha256(seed, &[b"almoner/simulation/secret/v1", label.as_bytes()])
+            }
+        };
+        Ok(Zeroizing::new(drawn))
+    }
+}
+
+fn system(folder: &Path) -> Result<[u8; 32], Error> {
+    match seed::random() {
+        Ok(bytes) => Ok(*bytes),
+        Err(error) => Err(keys::fault(folder, &error.to_string())),
     }
 }

@@ -9,9 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use zeroize::Zeroizing;
+
 use super::{Error, keys::fault};
 use crate::{
-    digest::hex,
+    digest::{Sha256, hex},
     ledger::trust::{Role, Trust},
     signed_note::{Signer, Verifier, seed},
 };
@@ -78,19 +80,24 @@ impl Seeds {
     }
 
     /// Returns a signer whose key never stood, for a rotation: one that a rotation left unused, or
-    /// a new one.
-    pub(super) fn next(&mut self, folder: &Path, trust: &Trust) -> Result<Signer, Error> {
+    /// a new one of the secret that `drawn` gives.
+    pub(super) fn next(
+        &mut self,
+        folder: &Path,
+        trust: &Trust,
+        drawn: impl FnOnce() -> Result<Zeroizing<[u8; 32]>, Error>,
+    ) -> Result<Signer, Error> {
         let stood = |key: &Verifier| trust.held().iter().any(|held| held.key == *key);
         let unused = self.held.iter().find(|(_, signer)| !stood(signer.verifier()));
         if let Some((_, signer)) = unused {
             return Ok(signer.clone());
         }
-        let random = seed::random().map_err(|e| fault(folder, &e.to_string()))?;
-        let file = folder.join(format!("{}-{}.seed", self.role, hex(random.split_at(4).0)));
-        seed::create(&file).map_err(|e| fault(folder, &e.to_string()))?;
-        let seed = seed::read(&file).map_err(|e| fault(folder, &e.to_string()))?;
+        let secret = drawn()?;
         let name = self.signer().verifier().name();
-        let signer = Signer::from_seed(name, &seed).map_err(|e| fault(folder, &e.to_string()))?;
+        let signer = Signer::from_seed(name, &secret).map_err(|e| fault(folder, &e.to_string()))?;
+        let vkey = Sha256::of(signer.verifier().vkey().as_bytes());
+        let file = folder.join(format!("{}-{}.seed", self.role, hex(vkey.0.split_at(4).0)));
+        seed::create_of(&file, &secret).map_err(|e| fault(folder, &e.to_string()))?;
         self.held.push((file, signer.clone()));
         Ok(signer)
     }

@@ -13,7 +13,7 @@ use super::life::{Act, Life, Run, told};
 
 /// A commit that is made once, however often it is begun, and whose entry tells its number.
 fn commit(zone: &'static str, prefix: &'static str, label: String) -> Run {
-    Box::new(move |site: &Site| {
+    Box::new(move |site: &mut Site| {
         let store: Store = if zone == "lake" { site.lake() } else { site.vault() };
         let sequence = Sequence::new(&store, prefix);
         let all = sequence.all().map_err(told)?;
@@ -57,7 +57,7 @@ pub(crate) fn life(folder: &std::path::Path) -> Life {
             let (zone, prefix) = sequences[(writer / 2 + nth) % sequences.len()];
             let name = ["first", "second", "third", "fourth"][writer];
             let label = format!("{name} {nth}");
-            acts.push(Act { name, now: day(nth), run: commit(zone, prefix, label) });
+            acts.push(Act { name, now: day(nth), books: true, run: commit(zone, prefix, label) });
             nth += 1;
         }
         phases.push(acts);

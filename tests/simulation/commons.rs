@@ -1,8 +1,10 @@
 //! The life of a whole small site: fourteen people at one institution consent, their records come in, two
-//! questions are asked, one person withdraws, a second version follows, and a quarter is settled.
+//! questions are asked, one person withdraws, another is erased, the keys are changed, a second version
+//! follows, and a quarter is settled.
 //!
-//! Payments come in while records are read and decisions are taken, by writers of their own. Questions have
-//! no second writer beside them: the engine that answers them reads on threads of its own.
+//! Payments come in while records are read, decisions are taken, people erased and keys changed, by writers
+//! of their own. Questions have no second writer beside them: the engine that answers them reads on threads
+//! of its own.
 
 use std::{
     fmt::Write as _,
@@ -13,14 +15,18 @@ use std::{
 use almoner::{
     credential::PassRequest,
     instant::Instant,
+    ledger::trust::Role,
     money::{Amount, Currency},
     party::{ResearcherId, SponsorId},
     pipeline::{
-        Silent, audit, consent, fund,
+        Silent, audit, consent,
+        erase::{Versions, erase},
+        fund,
         ingest::ingest,
-        pass,
+        keys, pass,
         query::{self, Question},
         settle::settle,
+        signing,
         spec::Spec,
     },
     purpose::{Claims, Purpose},
@@ -29,9 +35,15 @@ use almoner::{
     site::Site,
 };
 
-use super::life::{Act, Life, Run, told};
+use super::{
+    erased,
+    life::{Act, Life, Run, told},
+};
 
 const PEOPLE: usize = 14;
+
+/// Which of them is erased.
+const ERASED: usize = 5;
 
 fn at(text: &str) -> Instant {
     Instant::parse(text).unwrap()
@@ -56,14 +68,23 @@ fn inputs(folder: &Path) -> PathBuf {
     let header =
         "contributor,action,purposes,institutions,categories,valid_from,valid_until,decided_at\n";
     let (mut visits, mut grants) = ("id,kind\n".to_owned(), header.to_owned());
+    let mut later = visits.clone();
     for person in 0..PEOPLE {
         let kind = if person % 2 == 0 { "a" } else { "v" };
-        writeln!(visits, "p{person},{kind}").unwrap();
-        writeln!(grants, "p{person},grant,DUO:0000006,*,*,2026-01-01,,2026-01-01T00:00:00Z")
-            .unwrap();
+        let id = if person == ERASED { erased::PERSON.to_owned() } else { format!("p{person}") };
+        let visit = format!("{id},{kind}\n");
+        visits.push_str(&visit);
+        if person != ERASED {
+            later.push_str(&visit);
+        }
+        writeln!(grants, "{id},grant,DUO:0000006,*,*,2026-01-01,,2026-01-01T00:00:00Z").unwrap();
     }
     put(folder, "in/north/visits.csv", &visits);
+    // Whoever erased a person asks the institution to leave them out.
+    put(folder, "later/north/visits.csv", &later);
     put(folder, "grants.csv", &grants);
+    let decisions = format!("{header}p6,grant,DUO:0000007,*,*,2026-01-01,,2026-11-02T00:00:00Z\n");
+    put(folder, "decisions.csv", &decisions);
     let withdrawal = format!("{header}p3,withdraw,,,,,,2026-11-01T00:00:00Z\n");
     put(folder, "withdrawal.csv", &withdrawal);
     put(
@@ -76,18 +97,18 @@ fn inputs(folder: &Path) -> PathBuf {
 }
 
 fn imported(file: PathBuf) -> Run {
-    Box::new(move |site: &Site| consent::import(site, &file, None, None).map(drop).map_err(told))
+    Box::new(move |site: &mut Site| consent::import(site, &file, None, None).map(drop).map_err(told))
 }
 
 fn ingested(pipeline: PathBuf, input: PathBuf) -> Run {
-    Box::new(move |site: &Site| {
+    Box::new(move |site: &mut Site| {
         let spec = Spec::read(&pipeline).map_err(told)?;
         ingest(site, &spec, &input, false, &Silent).map(drop).map_err(told)
     })
 }
 
 fn opened() -> Run {
-    Box::new(|site: &Site| {
+    Box::new(|site: &mut Site| {
         let currency = Currency::parse("EUR").unwrap();
         let pool = PoolId::parse("p").unwrap();
         let rules = RuleSet::plain(300_000, 700_000);
@@ -97,7 +118,7 @@ fn opened() -> Run {
 }
 
 fn funded(reference: &'static str) -> Run {
-    Box::new(move |site: &Site| {
+    Box::new(move |site: &mut Site| {
         let funded = Funded {
             pool: PoolId::parse("p").unwrap(),
             amount: Amount::new(100_000, Currency::parse("EUR").unwrap()),
@@ -110,7 +131,7 @@ fn funded(reference: &'static str) -> Run {
 
 /// A question is asked again only if no answer to it is on record: asked twice, it is two.
 fn asked(sql: &'static str) -> Run {
-    Box::new(move |site: &Site| {
+    Box::new(move |site: &mut Site| {
         let history = query::history(site).map_err(told)?;
         if history.iter().any(|record| record.time == site.now()) {
             return Ok(());
@@ -131,13 +152,34 @@ fn asked(sql: &'static str) -> Run {
 }
 
 fn settled() -> Run {
-    Box::new(|site: &Site| {
+    Box::new(|site: &mut Site| {
         let (pool, period) = (PoolId::parse("p").unwrap(), Period::parse("2026-Q4").unwrap());
         settle(site, &pool, &period, false).map(drop).map_err(told)
     })
 }
 
+fn forgotten() -> Run {
+    Box::new(|site: &mut Site| {
+        let (people, reason) = ([erased::PERSON.to_owned()], "request under Art. 17 GDPR");
+        erase(site, &people, reason, Versions::Destroy, false, &Silent).map(drop).map_err(told)
+    })
+}
+
+/// The key that the site began with gives way to another, once.
+fn rotated(role: Role) -> Run {
+    Box::new(move |site: &mut Site| {
+        let first = site.trust().held().iter().find(|held| held.role == role).unwrap();
+        let first = first.key.key_id();
+        signing::rotate(site, role, "by schedule", Some(&first)).map(drop).map_err(told)
+    })
+}
+
+fn resealed() -> Run {
+    Box::new(|site: &mut Site| keys::rotate_vault(site, &Silent).map(drop).map_err(told))
+}
+
 fn sound(site: &Site) -> Result<(), String> {
+    erased::is_gone(site)?;
     let audited = audit::audit(site, None, &Silent).map_err(told)?;
     let findings = audited.findings();
     if findings.is_empty() { Ok(()) } else { Err(format!("the audit has findings: {findings:?}")) }
@@ -146,16 +188,15 @@ fn sound(site: &Site) -> Result<(), String> {
 /// The whole life, with its files in `folder`.
 pub(crate) fn life(folder: &Path) -> Life {
     let pipeline = inputs(folder);
-    let input = folder.join("in");
-    let act = |name: &'static str, now: &str, run: Run| Act { name, now: at(now), run };
-    let read = |name, now| act(name, now, ingested(pipeline.clone(), input.clone()));
+    let act = |name: &'static str, now: &str, run: Run| Act { name, now: at(now), books: true, run };
+    let read = |name, now, input| act(name, now, ingested(pipeline.clone(), folder.join(input)));
     let phases = vec![
         vec![
             act("grants", "2026-10-01T00:00:01Z", imported(folder.join("grants.csv"))),
             act("pool", "2026-10-01T00:00:02Z", opened()),
         ],
         vec![
-            read("first version", "2026-10-02T00:00:01Z"),
+            read("first version", "2026-10-02T00:00:01Z", "in"),
             act("first payment", "2026-10-02T00:00:02Z", funded("wire-1")),
         ],
         vec![act(
@@ -168,7 +209,24 @@ pub(crate) fn life(folder: &Path) -> Life {
             act("second payment", "2026-11-02T00:00:02Z", funded("wire-2")),
             act("third payment", "2026-10-30T00:00:03Z", funded("wire-3")),
         ],
-        vec![read("second version", "2026-11-03T00:00:01Z")],
+        vec![
+            act("erasure", "2026-11-02T12:00:01Z", forgotten()),
+            act("fourth payment", "2026-11-02T12:00:02Z", funded("wire-4")),
+            act("decisions", "2026-11-02T12:00:03Z", imported(folder.join("decisions.csv"))),
+        ],
+        vec![
+            act("rotation", "2026-11-02T13:00:01Z", rotated(Role::Steward)),
+            act("fifth payment", "2026-11-02T13:00:02Z", funded("wire-5")),
+        ],
+        vec![read("second version", "2026-11-03T00:00:01Z", "later")],
+        vec![
+            act("rotation of the log", "2026-11-03T01:00:01Z", rotated(Role::Log)),
+            act("sixth payment", "2026-11-03T01:00:02Z", funded("wire-6")),
+            Act {
+                books: false,
+                ..act("a new key for the vault", "2026-11-03T01:00:03Z", resealed())
+            },
+        ],
         vec![act(
             "second question",
             "2026-11-04T00:00:01Z",

@@ -1,8 +1,11 @@
 //! Several writers on one store, one request at a time: who goes next is drawn from the seed, so that a
-//! race is run again exactly as it was.
+//! race is run again exactly as it was. Who has locked the key folder to change the keys of data goes on
+//! alone: the others wait for that lock.
 
 use std::{
     collections::BTreeSet,
+    fs::File,
+    path::{Path, PathBuf},
     sync::{Condvar, Mutex},
 };
 
@@ -11,6 +14,7 @@ use super::dice::Dice;
 /// The gate before a store.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    keys: PathBuf,
     turns: Mutex<Turns>,
     changed: Condvar,
 }
@@ -23,15 +27,17 @@ struct Turns {
     waiting: BTreeSet<usize>,
     /// The one that goes on; all others stand still.
     turn: Option<usize>,
+    /// The one that went on last.
+    last: Option<usize>,
     dice: Dice,
 }
 
 impl Gate {
-    /// Makes the gate for writers `0..writers`.
-    pub(crate) fn new(writers: usize, dice: Dice) -> Self {
-        let turns =
-            Turns { live: (0..writers).collect(), waiting: BTreeSet::new(), turn: None, dice };
-        Self { turns: Mutex::new(turns), changed: Condvar::new() }
+    /// Makes the gate for writers `0..writers` who share a key folder.
+    pub(crate) fn new(writers: usize, keys: &Path, dice: Dice) -> Self {
+        let (live, waiting) = ((0..writers).collect(), BTreeSet::new());
+        let turns = Mutex::new(Turns { live, waiting, turn: None, last: None, dice });
+        Self { keys: keys.to_owned(), turns, changed: Condvar::new() }
     }
 
     /// Waits until it is this writer's turn; it keeps it until its next request.
@@ -61,12 +67,21 @@ impl Gate {
     /// Draws who goes next, once all that are at work wait.
     fn choose(&self, turns: &mut Turns) {
         if turns.turn.is_none() && !turns.live.is_empty() && turns.waiting == turns.live {
-            let nth = turns.dice.below(turns.waiting.len());
-            turns.turn = turns.waiting.iter().nth(nth).copied();
+            let alone = turns.last.filter(|last| turns.live.contains(last) && self.is_locked());
+            turns.turn = alone.or_else(|| {
+                let nth = turns.dice.below(turns.waiting.len());
+                turns.waiting.iter().nth(nth).copied()
+            });
+            turns.last = turns.turn;
             if let Some(chosen) = turns.turn {
                 turns.waiting.remove(&chosen);
             }
             self.changed.notify_all();
         }
+    }
+
+    /// Says whether somebody has the key folder to themselves.
+    fn is_locked(&self) -> bool {
+        File::open(&self.keys).unwrap().try_lock_shared().is_err()
     }
 }

@@ -2,29 +2,33 @@
 //! at once. Told once with every fault that a seed draws, and once undisturbed, one act after another in
 //! the order in which the book has them; the two must end in the same root.
 //!
-//! An act is told from another by its instant, which its entry bears.
+//! An act is told from another by its instant, which its entry bears. What was committed before a change of
+//! the steward's key and came into the book after it stands before it in the undisturbed life: there the two
+//! books hold the same entries to the byte, and only their places differ.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex},
     thread,
 };
 
 use almoner::{
     instant::Instant,
-    ledger::{Reader, verify_all},
+    ledger::{Entry, Kind, Reader, trust::Role, verify_all},
     signed_note::Verifier,
     site::{Keys, Site},
     store::Store,
 };
 use futures::FutureExt as _;
 use object_store::memory::InMemory;
+use tempfile::TempDir;
 
 use super::{
     dice::Dice,
     fault_store::{Disk, FaultStore, Trouble, When},
     gate::Gate,
+    key_files::KeyFiles,
 };
 
 /// After so many attempts at an act no fault strikes it any more.
@@ -34,7 +38,7 @@ const TROUBLED: usize = 6;
 const ATTEMPTS: usize = 60;
 
 /// What an act does to an open site; an error is told as text.
-pub(crate) type Run = Box<dyn Fn(&Site) -> Result<(), String> + Send + Sync>;
+pub(crate) type Run = Box<dyn Fn(&mut Site) -> Result<(), String> + Send + Sync>;
 
 /// One act of one writer.
 pub(crate) struct Act {
@@ -42,6 +46,8 @@ pub(crate) struct Act {
     pub(crate) name: &'static str,
     /// When it happens by the clock of its writer; no two acts of a life have the same.
     pub(crate) now: Instant,
+    /// Whether the book tells of it.
+    pub(crate) books: bool,
     /// What it does.
     pub(crate) run: Run,
 }
@@ -55,13 +61,19 @@ pub(crate) type Struck = BTreeMap<&'static str, u64>;
 /// A whole life.
 pub(crate) struct Life {
     origin: String,
-    /// The folder of keys: one for all lives, for the root must be the same.
-    keys: PathBuf,
+    /// The keys that every life begins with, for the root must be the same; each has a folder of its own.
+    keys: KeyFiles,
     phases: Vec<Vec<Act>>,
     made: Instant,
     sound: Sound,
     /// Undisturbed ends, by the order of their acts.
-    known: Mutex<BTreeMap<Vec<usize>, InMemory>>,
+    known: Mutex<BTreeMap<Vec<usize>, (InMemory, KeyFiles)>>,
+}
+
+/// Where one life is lived.
+struct Place {
+    disk: Arc<Disk>,
+    keys: TempDir,
 }
 
 /// A clock that is wrong by up to ten years, for opening a site.
@@ -76,6 +88,7 @@ impl Life {
     pub(crate) fn new(folder: &Path, made: Instant, phases: Vec<Vec<Act>>, sound: Sound) -> Self {
         let (origin, keys) = ("simulation.example/ledger".to_owned(), folder.join("keys"));
         Keys::create(&keys, &origin).unwrap();
+        let keys = KeyFiles::read(&keys);
         Self { origin, keys, phases, made, sound, known: Mutex::default() }
     }
 
@@ -93,9 +106,6 @@ impl Life {
         Ok(())
     }
 
-    fn open(&self, store: Store, now: Instant) -> Result<Site, String> {
-        Site::open_in(store, "the site", &self.keys, now).map_err(told)
-    }
 
     fn entropy(act: &Act) -> [u8; 32] {
         let mut seed = [0; 32];
@@ -105,38 +115,43 @@ impl Life {
     }
 
     /// Makes one attempt at an act, as one process.
-    fn attempt(&self, act: &Act, store: Store, opened: Instant) -> Result<(), String> {
-        let mut site = self.open(store, opened)?;
+    fn attempt(act: &Act, store: Store, keys: &Path, opened: Instant) -> Result<(), String> {
+        let mut site = open(store, keys, opened)?;
         site.set_now(act.now);
         site.set_seed(Self::entropy(act));
-        (act.run)(&site)
+        (act.run)(&mut site)
     }
 
     /// Tells the life with the faults of a seed, and compares it with the undisturbed one.
     pub(crate) fn tell(&self, seed: u64) -> Result<Struck, String> {
-        let disk = Disk::new(InMemory::new());
-        self.make(&disk, seed)?;
+        let place = Place { disk: Disk::new(InMemory::new()), keys: self.keys.put_down() };
+        self.make(&place, seed)?;
         let mut order = Vec::new();
         let mut first = 0;
         for (nth, phase) in self.phases.iter().enumerate() {
-            let before = self.size(&disk)?;
-            self.phase(&disk, seed, nth, phase)?;
-            let site = self.finish(&disk)?;
+            let before = self.finish(&place)?.book_size().map_err(told)?;
+            self.phase(&place, seed, nth, phase)?;
+            let site = self.finish(&place)?;
             (self.sound)(&site).map_err(|e| format!("after phase {nth}: {e}"))?;
             order.extend(Self::order(&site, before, first, phase)?);
             first += phase.len();
         }
-        disk.arrive(true).now_or_never().ok_or("the memory store waited")?;
-        let site = self.finish(&disk)?;
+        place.disk.arrive(true).now_or_never().ok_or("the memory store waited")?;
+        let site = self.finish(&place)?;
         (self.sound)(&site).map_err(|e| format!("at the end: {e}"))?;
-        let (size, root) = head(&site)?;
-        let undisturbed = self.undisturbed(&order)?;
-        let expected = head(&undisturbed)?;
-        if (size, root.as_str()) != (expected.0, expected.1.as_str()) {
+        let (entries, moved) = signed(&site)?;
+        let (undisturbed, _keys) = self.undisturbed(&order)?;
+        let (expected, _) = signed(&undisturbed)?;
+        let same = entries.iter().map(Entry::text).eq(expected.iter().map(Entry::text));
+        if !same || (moved == 0 && head(&site)? != head(&undisturbed)?) {
             let told = format!("{}\n{}", lines(&site)?, lines(&undisturbed)?);
-            return Err(format!("root {root} of {size}, undisturbed {expected:?}\n{told}"));
+            return Err(format!("another root than the undisturbed life's\n{told}"));
         }
-        Ok(disk.struck())
+        let mut struck = place.disk.struck();
+        if moved > 0 {
+            struck.insert("booked after a change of keys", moved);
+        }
+        Ok(struck)
     }
 
     fn trouble(seed: u64, name: &str, attempt: usize) -> Trouble {
@@ -151,12 +166,12 @@ impl Life {
         Trouble { seed, name, one_in, dies_at }
     }
 
-    fn make(&self, disk: &Arc<Disk>, seed: u64) -> Result<(), String> {
+    fn make(&self, place: &Place, seed: u64) -> Result<(), String> {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS {
-            let store = FaultStore::new(disk, Self::trouble(seed, "init", attempt), None);
+            let store = FaultStore::new(&place.disk, Self::trouble(seed, "init", attempt), None);
             let store = Store::over(Arc::new(store));
-            match Site::init_in(store, &self.keys, &self.origin, self.made) {
+            match Site::init_in(store, place.keys.path(), &self.origin, self.made) {
                 Ok(_) => return Ok(()),
                 Err(error) => last = told(error),
             }
@@ -165,9 +180,9 @@ impl Life {
     }
 
     /// All acts of a phase at once, each by a writer who begins again until it is done.
-    fn phase(&self, disk: &Arc<Disk>, seed: u64, nth: usize, acts: &[Act]) -> Result<(), String> {
+    fn phase(&self, place: &Place, seed: u64, nth: usize, acts: &[Act]) -> Result<(), String> {
         let dice = Dice::new(seed, &["gate", &nth.to_string()]);
-        let gate = Arc::new(Gate::new(acts.len(), dice));
+        let gate = Arc::new(Gate::new(acts.len(), place.keys.path(), dice));
         thread::scope(|scope| {
             let writers: Vec<_> = acts
                 .iter()
@@ -175,7 +190,7 @@ impl Life {
                 .map(|(writer, act)| {
                     let gate = Arc::clone(&gate);
                     scope.spawn(move || {
-                        let done = one_thread(|| self.persist(disk, seed, act, &gate, writer));
+                        let done = one_thread(|| Self::persist(place, seed, act, &gate, writer));
                         gate.leave(writer);
                         done
                     })
@@ -186,8 +201,7 @@ impl Life {
     }
 
     fn persist(
-        &self,
-        disk: &Arc<Disk>,
+        place: &Place,
         seed: u64,
         act: &Act,
         gate: &Arc<Gate>,
@@ -197,9 +211,9 @@ impl Life {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS {
             let trouble = Self::trouble(seed, act.name, attempt);
-            let store = FaultStore::new(disk, trouble, Some((Arc::clone(gate), writer)));
-            let opened = lying(act.now, &mut dice);
-            match self.attempt(act, Store::over(Arc::new(store)), opened) {
+            let store = FaultStore::new(&place.disk, trouble, Some((Arc::clone(gate), writer)));
+            let (store, opened) = (Store::over(Arc::new(store)), lying(act.now, &mut dice));
+            match Self::attempt(act, store, place.keys.path(), opened) {
                 Ok(()) => return Ok(()),
                 Err(error) => last = error,
             }
@@ -208,20 +222,20 @@ impl Life {
     }
 
     /// Opens the site without faults, which finishes what was begun.
-    fn finish(&self, disk: &Arc<Disk>) -> Result<Site, String> {
-        let store = Store::over(Arc::clone(&disk.stored) as Arc<_>);
-        let site = self.open(store, self.made).map_err(|e| format!("it cannot be opened: {e}"))?;
+    fn finish(&self, place: &Place) -> Result<Site, String> {
+        let store = Store::over(Arc::clone(&place.disk.stored) as Arc<_>);
+        let site = open(store, place.keys.path(), self.made);
+        let site = site.map_err(|e| format!("it cannot be opened: {e}"))?;
         whole(&site)?;
         Ok(site)
     }
 
-    fn size(&self, disk: &Arc<Disk>) -> Result<u64, String> {
-        self.finish(disk)?.book_size().map_err(told)
-    }
-
-    /// The order in which the book has the acts of a phase; each must be there.
+    /// The order in which the acts of a phase signed what the book tells of them, and then those that it
+    /// does not tell of; each of the others must be there.
     fn order(site: &Site, before: u64, first: usize, phase: &[Act]) -> Result<Vec<usize>, String> {
-        let times: Vec<Instant> = times(site)?.split_off(usize::try_from(before).unwrap());
+        let booked = signed(site)?.0.split_off(usize::try_from(before).unwrap());
+        let times = booked.iter().map(|entry| entry.time().ok_or("an entry has no time".to_owned()));
+        let times: Vec<Instant> = times.collect::<Result<_, _>>()?;
         let mut order = Vec::new();
         for time in &times {
             let act = phase.iter().position(|act| act.now == *time);
@@ -230,6 +244,7 @@ impl Life {
                 order.push(act);
             }
         }
+        order.extend((first..).zip(phase).filter(|(_, act)| !act.books).map(|(at, _)| at));
         let once: BTreeSet<usize> = order.iter().copied().collect();
         if once.len() != order.len() || once.len() != phase.len() {
             let names: Vec<_> = phase.iter().map(|act| (act.name, act.now.to_string())).collect();
@@ -239,30 +254,37 @@ impl Life {
     }
 
     /// The site after the acts of an order, one after another and undisturbed.
-    fn undisturbed(&self, order: &[usize]) -> Result<Site, String> {
+    fn undisturbed(&self, order: &[usize]) -> Result<(Site, TempDir), String> {
         let acts: Vec<&Act> = self.phases.iter().flatten().collect();
         let mut done = order.len();
-        let stored = loop {
-            let known = self.known.lock().unwrap().get(&order[..done]).map(InMemory::fork);
+        let (stored, keys) = loop {
+            let known = self.known.lock().unwrap();
+            let known = known.get(&order[..done]).map(|(all, keys)| (all.fork(), keys.put_down()));
             match (known, done.checked_sub(1)) {
-                (Some(stored), _) => break stored,
+                (Some(known), _) => break known,
                 (None, Some(less)) => done = less,
-                (None, None) => break InMemory::new(),
+                (None, None) => break (InMemory::new(), self.keys.put_down()),
             }
         };
         let shared = Arc::new(stored);
         let store = Store::over(Arc::clone(&shared) as Arc<_>);
         if done == 0 {
-            Site::init_in(store.clone(), &self.keys, &self.origin, self.made).map_err(told)?;
+            let made = Site::init_in(store.clone(), keys.path(), &self.origin, self.made);
+            made.map_err(told)?;
         }
         for (nth, act) in order.iter().enumerate().skip(done) {
             let act = acts[*act];
-            one_thread(|| self.attempt(act, store.clone(), act.now))
+            one_thread(|| Self::attempt(act, store.clone(), keys.path(), act.now))
                 .map_err(|e| format!("`{}` fails undisturbed: {e}", act.name))?;
-            self.known.lock().unwrap().insert(order[..=nth].to_vec(), shared.fork());
+            let state = (shared.fork(), KeyFiles::read(keys.path()));
+            self.known.lock().unwrap().insert(order[..=nth].to_vec(), state);
         }
-        self.open(store, self.made)
+        Ok((open(store, keys.path(), self.made)?, keys))
     }
+}
+
+fn open(store: Store, keys: &Path, now: Instant) -> Result<Site, String> {
+    Site::open_in(store, "the site", keys, now).map_err(told)
 }
 
 /// Runs on one thread, so that what is done in parallel is done in one order.
@@ -294,13 +316,27 @@ fn head(site: &Site) -> Result<(u64, String), String> {
     Ok((reader.checkpoint().size, reader.checkpoint().root.to_string()))
 }
 
-fn times(site: &Site) -> Result<Vec<Instant>, String> {
+/// All entries in the order in which the steward's keys stood that signed them, and how many of them have
+/// another place in the book: those that were signed before a change of keys and booked after it.
+fn signed(site: &Site) -> Result<(Vec<Entry>, u64), String> {
     let reader = reader(site)?;
-    let entry = |index| {
-        let time = reader.entry(index).map_err(told)?.time();
-        time.ok_or_else(|| format!("entry {index} has no time"))
-    };
-    (0..reader.checkpoint().size).map(entry).collect()
+    let held = site.trust().held().iter().filter(|held| held.role == Role::Steward);
+    let stewards: Vec<&Verifier> = held.map(|held| &held.key).collect();
+    let (mut ranked, mut last, mut moved) = (Vec::new(), 0, 0);
+    for index in 0..reader.checkpoint().size {
+        let entry = reader.entry(index).map_err(told)?;
+        // A change of the log's key is signed by no steward, and keeps its place.
+        let rank = match stewards.iter().position(|key| entry.is_signed_by(key)) {
+            Some(at) if entry.kind() == Some(Kind::KeyRotated) => 2 * at + 1,
+            Some(at) => 2 * at,
+            None => last,
+        };
+        moved += u64::from(rank < last);
+        last = last.max(rank);
+        ranked.push((rank, entry));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    Ok((ranked.into_iter().map(|(_, entry)| entry).collect(), moved))
 }
 
 fn lines(site: &Site) -> Result<String, String> {

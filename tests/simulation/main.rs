@@ -11,9 +11,11 @@ mod book;
 mod commons;
 mod deep;
 mod dice;
+mod erased;
 mod fault_store;
 mod flips;
 mod gate;
+mod key_files;
 mod life;
 
 use std::{
