@@ -112,6 +112,7 @@ impl From<Error> for Failure {
             Error::Consent(_)
             | Error::Index(_)
             | Error::Lake(_)
+            | Error::Goods(_)
             | Error::Payees(_)
             | Error::Entry(_)
             | Error::Arrow(_)

@@ -485,13 +485,17 @@ fn people(lines: &[GivenLine]) -> u64 {
 }
 
 /// Reads the recorded lines of a giving.
-fn given_lines(site: &Site, commit: u64, given: &Given) -> Result<Vec<GivenLine>, Error> {
+pub(super) fn given_lines(
+    site: &Site,
+    commit: u64,
+    given: &Given,
+) -> Result<Vec<GivenLine>, Error> {
     let bytes = object(site, &given.lines)?;
     read_given(&bytes).map_err(|source| Error::Lines { commit, source })
 }
 
 /// Returns the secrets that vouchers are made of.
-fn secrets(site: &Site) -> Secrets {
+pub(super) fn secrets(site: &Site) -> Secrets {
     Secrets { codes: site.secret("voucher-codes"), ids: site.secret("voucher-ids") }
 }
 

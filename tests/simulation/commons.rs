@@ -97,7 +97,9 @@ fn inputs(folder: &Path) -> PathBuf {
 }
 
 fn imported(file: PathBuf) -> Run {
-    Box::new(move |site: &mut Site| consent::import(site, &file, None, None).map(drop).map_err(told))
+    Box::new(move |site: &mut Site| {
+        consent::import(site, &file, None, None).map(drop).map_err(told)
+    })
 }
 
 fn ingested(pipeline: PathBuf, input: PathBuf) -> Run {
@@ -188,7 +190,8 @@ fn sound(site: &Site) -> Result<(), String> {
 /// The whole life, with its files in `folder`.
 pub(crate) fn life(folder: &Path) -> Life {
     let pipeline = inputs(folder);
-    let act = |name: &'static str, now: &str, run: Run| Act { name, now: at(now), books: true, run };
+    let act =
+        |name: &'static str, now: &str, run: Run| Act { name, now: at(now), books: true, run };
     let read = |name, now, input| act(name, now, ingested(pipeline.clone(), folder.join(input)));
     let phases = vec![
         vec![

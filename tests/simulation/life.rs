@@ -106,7 +106,6 @@ impl Life {
         Ok(())
     }
 
-
     fn entropy(act: &Act) -> [u8; 32] {
         let mut seed = [0; 32];
         let unix = act.now.unix().to_be_bytes();
@@ -234,7 +233,8 @@ impl Life {
     /// does not tell of; each of the others must be there.
     fn order(site: &Site, before: u64, first: usize, phase: &[Act]) -> Result<Vec<usize>, String> {
         let booked = signed(site)?.0.split_off(usize::try_from(before).unwrap());
-        let times = booked.iter().map(|entry| entry.time().ok_or("an entry has no time".to_owned()));
+        let times =
+            booked.iter().map(|entry| entry.time().ok_or("an entry has no time".to_owned()));
         let times: Vec<Instant> = times.collect::<Result<_, _>>()?;
         let mut order = Vec::new();
         for time in &times {

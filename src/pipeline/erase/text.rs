@@ -53,6 +53,9 @@ pub(super) fn values(plan: &Plan, text: &str) -> Result<String, Error> {
         }
     }
     if is_own {
+        for (from, to) in &plan.accounts {
+            new = new.replace(&quoted(from)?, &quoted(to)?);
+        }
         for holder in &plan.holders {
             new = new.replace(
                 &format!("\"name\":{}", quoted(holder)?),
@@ -96,7 +99,7 @@ fn order(plan: &Plan, text: &str) -> String {
                 is_own = true;
                 let own = element(payment, "EndToEndId", |_| Some(to));
                 let own = element(&own, "Nm", |_| Some(HOLDER));
-                element(&own, "IBAN", |iban| plan.names.get(iban).map(String::as_str))
+                element(&own, "IBAN", |iban| plan.accounts.get(iban).map(String::as_str))
             }
             None => payment.to_owned(),
         };
