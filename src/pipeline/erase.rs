@@ -19,6 +19,7 @@
 //!    the vault: no older copy of it opens.
 
 mod commits;
+mod covers;
 mod documents;
 mod plan;
 mod rest;

@@ -10,9 +10,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, table, text};
+use super::{Error, covers, table, text};
 use crate::{
-    bank,
+    bank, cover,
     digest::{Sha3Digest, hex, hmac_sha3_parts},
     instant::Instant,
     lake::Lake,
@@ -61,6 +61,9 @@ pub(super) struct Plan {
     /// The transfers of their records to or from other institutions.
     #[serde(default)]
     pub(super) transfers: BTreeSet<String>,
+    /// The ids of their rows that covers paid for, in the same order as before.
+    #[serde(default)]
+    pub(super) rows: BTreeMap<String, String>,
     /// A secret under which other ids and hashes are made of theirs.
     #[serde(default)]
     pub(super) secret: String,
@@ -98,6 +101,7 @@ impl Plan {
         self.names.clear();
         self.accounts.clear();
         self.transfers.clear();
+        self.rows.clear();
         self.secret.clear();
         self.orders.clear();
         self.versions.clear();
@@ -129,6 +133,7 @@ impl Plan {
             names: BTreeMap::new(),
             accounts: BTreeMap::new(),
             transfers: BTreeSet::new(),
+            rows: BTreeMap::new(),
             secret: hex(&site.random()?),
             orders: BTreeMap::new(),
             versions: BTreeSet::new(),
@@ -154,6 +159,7 @@ impl Plan {
         plan.payees(site)?;
         plan.payments(site)?;
         plan.vouchers(site)?;
+        plan.covered(site)?;
         plan.transfers(site)?;
         plan.linkage(site)?;
         Ok(plan)
@@ -281,6 +287,25 @@ impl Plan {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// The ids of their rows that covers paid for. The first row of an event is what paid: they stay in
+    /// their order.
+    fn covered(&mut self, site: &Site) -> Result<(), Error> {
+        let vault = site.vault();
+        let mut rows = BTreeSet::new();
+        for object in vault.list(cover::LINES)?.iter().filter(|o| covers::is_lines(&o.path)) {
+            let bytes = vault.get(&object.path)?;
+            let text =
+                std::str::from_utf8(&bytes).map_err(|_| Error::Format(object.path.clone()))?;
+            let lines = covers::read(&object.path, text)?;
+            let own = lines.into_iter().filter(|l| self.ids.contains(l.contributor.as_str()));
+            rows.extend(own.map(|line| line.row.id));
+        }
+        let others: BTreeSet<String> =
+            rows.iter().map(|row| hex(self.other(row.as_bytes()).split_at(16).0)).collect();
+        self.rows = rows.into_iter().zip(others).collect();
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, plan::Plan};
+use super::{Error, covers, plan::Plan};
 
 /// What an erased holder of an account is called.
 const HOLDER: &str = "Erased";
@@ -18,6 +18,9 @@ pub(super) fn redact(
     path: &str,
     text: &str,
 ) -> Result<Option<String>, Error> {
+    if covers::is_lines(path) {
+        return covers::redact(plan, path, text);
+    }
     let kind = path.rsplit_once('.').map(|(_, kind)| kind);
     let mut new = match kind {
         Some("xml") => order(plan, text),
