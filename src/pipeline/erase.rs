@@ -451,6 +451,9 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
     site.renew_pseudonyms()?;
     let left = rewrite(site, &plan)?;
     if !left.objects.is_empty() || !left.commits.is_empty() {
+        // What came meanwhile is an erasure of its own: whoever erases next goes on with it.
+        (plan.txn, plan.time, plan.moves) = (site.txn()?, site.now(), None);
+        plan.keep(&vault)?;
         return Err(Error::Raced);
     }
     // The plan tells who was erased: what is left of it says no more than that keys are to be renewed.
