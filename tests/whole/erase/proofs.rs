@@ -49,11 +49,16 @@ fn proofs_of_everybody_else_hold_after_an_erasure_and_new_ones_are_made() {
     let lived = lived();
     let commons = lived.copied("proofs");
     let before = prove(&commons, lived, "before", true);
-    let statement = ["--now", LATER, "statement", &lived.other];
-    let told = commons.ok(&statement).out;
+    // But for the digests of tables that hold everybody, and the person no more.
+    let statement = || {
+        let said = commons.ok(&["--now", LATER, "statement", &lived.other]).out;
+        let kept = said.lines().filter(|line| !line.contains("Digest of"));
+        kept.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let told = statement();
     commons.ok(&lived.erase());
     verify(&commons, &before);
-    assert_eq!(commons.ok(&statement).out, told, "another's statement says something else");
+    assert_eq!(statement(), told, "another's statement says something else");
 
     // The lines of settled quarters are proven as ever; of the version that was destroyed nothing is.
     let after = prove(&commons, lived, "after", false);

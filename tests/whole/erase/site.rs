@@ -42,7 +42,11 @@ name = "infection"
 table = "conditions"
 id = "condition_id"
 day = "onset"
-code = { column = "code", any = ["R51.9", "J06.9", "N39.0"] }
+code = { column = "code", system = "code_system", any = [
+    "http://hl7.org/fhir/sid/icd-10-cm|R51.9",
+    "http://hl7.org/fhir/sid/icd-10-cm|J06.9",
+    "http://hl7.org/fhir/sid/icd-10-cm|N39.0",
+] }
 "#;
 
 /// The site as it stands before anybody is erased.
