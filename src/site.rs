@@ -43,13 +43,16 @@ const SEQUENCES: [(&str, &str); 17] = [
     ("vault", "payees/commits"),
     ("vault", "payouts/commits"),
     ("vault", "pools/commits"),
-    ("vault", "signers/commits"),
+    SIGNERS,
     ("vault", "transfers/commits"),
     ("vault", "usage/commits"),
     ("vault", "values/commits"),
     ("lake", "commits"),
     ("ledger", witnessed::POLICIES),
 ];
+
+/// The sequence of changes of the keys that sign.
+const SIGNERS: (&str, &str) = ("vault", "signers/commits");
 
 /// How hard a foreign store is probed before a site is made there; `almoner doctor` probes harder.
 const PROBE: Races = Races { rounds: 4, writers: 12 };
@@ -259,8 +262,15 @@ impl Site {
             let sequence = Sequence::new(&store, prefix);
             let Some((number, body)) = sequence.latest()? else { continue };
             let path = format!("{zone}/{prefix}/{number:012}.json");
-            self.record(&named_entry(&path, &body)?)?;
+            let entry = named_entry(&path, &body)?;
+            self.record(&entry)?;
             self.follow()?;
+            // INVARIANT: nothing is signed by a key that gave way. A listing of a while ago may lack the
+            // newest change of keys; the commit that made it does not.
+            let changes = || self.trust.changes().iter().any(|(_, id)| *id == entry.id());
+            if (zone, prefix) == SIGNERS && !changes() {
+                return Err(log::Error::KeysChanged.into());
+            }
         }
         Ok(())
     }

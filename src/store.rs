@@ -255,7 +255,7 @@ impl Store {
         let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put_scratch(&full, &bytes),
-            Backend::Remote(remote) => remote.put(&full, bytes),
+            Backend::Remote(remote) => remote.put_scratch(&full, bytes),
         }
     }
 

@@ -12,10 +12,10 @@ use super::{
     entry::Entry,
     log::Error,
     tile::{self, Row, Tile},
-    trust::{Trust, kept},
+    trust::{Role, Trust, kept},
 };
 use crate::{
-    signed_note::{Signer, Verifier},
+    signed_note::{Note, Signer, Verifier},
     store::Store,
 };
 
@@ -48,6 +48,7 @@ impl Signing {
     pub(super) fn trust(&self, size: u64, fresh: &[(u64, Entry)]) -> Result<Option<Trust>, Error> {
         let kept = kept::objects(&self.zone)?;
         if kept.is_empty() && fresh.is_empty() {
+            self.is_newest(None, size)?;
             return Ok(None);
         }
         let mut entries = Vec::new();
@@ -62,7 +63,24 @@ impl Signing {
         entries.extend(news);
         let mut trust = self.begin(size)?;
         kept::take_all(&mut trust, &entries)?;
+        self.is_newest(Some(&trust), size)?;
         Ok(Some(trust))
+    }
+
+    /// Refuses what a listing of a while ago says of the keys: the checkpoint of `size` is signed by one of
+    /// the log that it does not know. Whoever went on from there would sign with a key that is gone.
+    fn is_newest(&self, trust: Option<&Trust>, size: u64) -> Result<(), Error> {
+        let first = || vec![self.first.clone()];
+        let known = trust.map_or_else(first, |trust| trust.all(Role::Log));
+        let note = self.zone.find(&format!("checkpoints/{size}"))?.unwrap_or_default();
+        let note = std::str::from_utf8(&note).ok().and_then(|note| Note::parse(note).ok());
+        let lines = note.as_ref().map(Note::signatures).unwrap_or_default();
+        let mut own = lines.iter().filter(|line| line.name == self.first.name());
+        if own.all(|line| known.iter().any(|key| line.is_of(key))) {
+            Ok(())
+        } else {
+            Err(Error::KeysChanged)
+        }
     }
 
     /// Returns whom to believe after entries that are about to be added to a log of `size` entries.

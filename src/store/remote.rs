@@ -9,12 +9,15 @@ use std::{
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, aws::AmazonS3Builder,
-    azure::MicrosoftAzureBuilder, memory::InMemory, path::Path,
+    ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
+    aws::AmazonS3Builder, azure::MicrosoftAzureBuilder, memory::InMemory, path::Path,
 };
 use tokio::runtime::Runtime;
 
 use super::{Created, Error, Listed, Result, name};
+
+/// How often a write begins again because others wrote the same object meanwhile.
+const ATTEMPTS: usize = 8;
 
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
@@ -80,7 +83,43 @@ impl Remote {
         }
     }
 
+    /// Writes over what is there, as it was seen just before: a request that was given up and is done long
+    /// after, when others have written, takes nothing back.
     pub(super) fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let location = location(path)?;
+        let mut attempt = 1;
+        loop {
+            let mode = match wait("read", path, self.store.head(&location))? {
+                Ok(ObjectMeta { e_tag: None, .. }) => PutMode::Overwrite,
+                Ok(ObjectMeta { e_tag, version, .. }) => {
+                    PutMode::Update(UpdateVersion { e_tag, version })
+                }
+                Err(object_store::Error::NotFound { .. }) => PutMode::Create,
+                Err(error) => return Err(unavailable("read", path, error)),
+            };
+            let payload = bytes.clone().into();
+            match wait("write", path, self.store.put_opts(&location, payload, mode.into()))? {
+                Ok(_) => return Ok(()),
+                Err(
+                    error @ (object_store::Error::AlreadyExists { .. }
+                    | object_store::Error::Precondition { .. }),
+                ) => {
+                    // This call's own, whose answer was lost, or another's: then over that one.
+                    if self.find(path)?.as_ref() == Some(&bytes) {
+                        return Ok(());
+                    }
+                    if attempt == ATTEMPTS {
+                        return Err(unavailable("write", path, error));
+                    }
+                    attempt += 1;
+                }
+                Err(error) => return Err(unavailable("write", path, error)),
+            }
+        }
+    }
+
+    /// Writes over whatever is there.
+    pub(super) fn put_scratch(&self, path: &str, bytes: Bytes) -> Result<()> {
         let location = location(path)?;
         wait("write", path, self.store.put(&location, bytes.into()))?
             .map(|_| ())

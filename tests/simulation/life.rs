@@ -121,6 +121,11 @@ impl Life {
         (act.run)(&mut site)
     }
 
+    /// Makes an attempt at an act that nobody disturbs.
+    pub(crate) fn attempt_alone(act: &Act, store: Store, keys: &Path) -> Result<(), String> {
+        one_thread(|| Self::attempt(act, store, keys, act.now))
+    }
+
     /// Tells the life with the faults of a seed, and compares it with the undisturbed one.
     pub(crate) fn tell(&self, seed: u64) -> Result<Struck, String> {
         let place = Place { disk: Disk::new(InMemory::new()), keys: self.keys.put_down() };
@@ -160,7 +165,9 @@ impl Life {
         let name = format!("{name} {attempt}");
         let mut dice = Dice::new(seed, &["trouble", &name]);
         let when = if dice.once_in(2) { When::Before } else { When::After };
-        let dies_at = (!dice.once_in(3)).then(|| (dice.below(16), when));
+        // Most acts write a few objects; an erasure and a new key for the vault write all of them.
+        let writes = [16, 16, 160][dice.below(3)];
+        let dies_at = (!dice.once_in(3)).then(|| (dice.below(writes), when));
         let one_in = [0, 9, 25, 60][dice.below(4)];
         Trouble { seed, name, one_in, dies_at }
     }
@@ -239,7 +246,11 @@ impl Life {
         let mut order = Vec::new();
         for time in &times {
             let act = phase.iter().position(|act| act.now == *time);
-            let act = first + act.ok_or(format!("an entry of {time} is of no act"))?;
+            let strange = || {
+                let book = lines(site).unwrap_or_default();
+                format!("an entry of {time} is of no act of the phase:\n{book}")
+            };
+            let act = first + act.ok_or_else(strange)?;
             if order.last() != Some(&act) {
                 order.push(act);
             }
@@ -251,6 +262,25 @@ impl Life {
             return Err(format!("not each act once and whole: {times:?} of {names:?}"));
         }
         Ok(order)
+    }
+
+    /// What is stored after all acts before one of a name, undisturbed; the keys then, and that act.
+    pub(crate) fn before(&self, name: &str) -> Result<(InMemory, KeyFiles, &Act), String> {
+        let acts: Vec<&Act> = self.phases.iter().flatten().collect();
+        let at = acts.iter().position(|act| act.name == name).ok_or("there is no such act")?;
+        let order: Vec<usize> = (0..at).collect();
+        let (_, keys) = self.undisturbed(&order)?;
+        let known = self.known.lock().unwrap();
+        Ok((known[&order].0.fork(), KeyFiles::read(keys.path()), acts[at]))
+    }
+
+    /// Opens a site that this life made and finishes what was begun; it must be sound.
+    pub(crate) fn finished(&self, store: Store, keys: &Path) -> Result<Site, String> {
+        let site = open(store, keys, self.made);
+        let site = site.map_err(|e| format!("it cannot be opened: {e}"))?;
+        whole(&site)?;
+        (self.sound)(&site)?;
+        Ok(site)
     }
 
     /// The site after the acts of an order, one after another and undisturbed.
@@ -274,7 +304,7 @@ impl Life {
         }
         for (nth, act) in order.iter().enumerate().skip(done) {
             let act = acts[*act];
-            one_thread(|| Self::attempt(act, store.clone(), keys.path(), act.now))
+            Self::attempt_alone(act, store.clone(), keys.path())
                 .map_err(|e| format!("`{}` fails undisturbed: {e}", act.name))?;
             let state = (shared.fork(), KeyFiles::read(keys.path()));
             self.known.lock().unwrap().insert(order[..=nth].to_vec(), state);

@@ -17,6 +17,7 @@ mod flips;
 mod gate;
 mod key_files;
 mod life;
+mod stopped;
 
 use std::{
     collections::BTreeMap,
