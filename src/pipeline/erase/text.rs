@@ -132,3 +132,30 @@ fn element<'a>(xml: &str, name: &str, new: impl Fn(&str) -> Option<&'a str>) -> 
     out.push_str(rest);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_account_that_somebody_else_has_too_stays_theirs() {
+        let plan: Plan = serde_json::from_value(json!({
+            "txn": "t", "time": "2027-01-01T00:00:00Z", "clause": "c", "destroy": true, "people": 1,
+            "payments": 0, "ids": ["p-1"], "records": [], "holders": ["Jane Roe"], "orders": {},
+            "names": { "p-1": "erased-1" }, "accounts": { "DE1": "XX1" }, "versions": [], "moves": null,
+        }))
+        .unwrap();
+        let line = |id: &str, name: &str, iban: &str| {
+            format!(
+                r#"{{"id":{{"contributor":"{id}"}},"account":{{"name":"{name}","iban":"{iban}"}}}}"#
+            ) + "\n"
+        };
+        let [own, other] = [line("p-1", "Jane Roe", "DE1"), line("p-2", "Jane Roe", "DE1")];
+        let text = own + &other;
+        let new = redact(&plan, &BTreeMap::new(), "payees/objects/1.ndjson", &text).unwrap();
+        let own = line("erased-1", "Erased", "XX1");
+        assert_eq!(new, Some(own + &other), "another's account is gone, or the own one stays");
+    }
+}
