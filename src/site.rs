@@ -54,6 +54,9 @@ const SEQUENCES: [(&str, &str); 17] = [
 /// The sequence of changes of the keys that sign.
 const SIGNERS: (&str, &str) = ("vault", "signers/commits");
 
+/// Where the plan of an erasure under way lies, in the vault.
+pub const ERASURE_PENDING: &str = "erasures/pending.json";
+
 /// How hard a foreign store is probed before a site is made there; `almoner doctor` probes harder.
 const PROBE: Races = Races { rounds: 4, writers: 12 };
 
@@ -97,6 +100,9 @@ pub enum Error {
     /// The keys of its data failed.
     #[error(transparent)]
     Vault(#[from] vault::Error),
+    /// An erasure is under way, or was cut off.
+    #[error("an erasure was cut off, and nothing is written before it is at its end")]
+    Erasing,
     /// Somebody else committed first.
     #[error("somebody else committed to `{0}` first")]
     Conflict(String),
@@ -236,6 +242,7 @@ impl Site {
             return Err(strange("these are the keys of another site".to_owned()));
         }
         let keyring = Keyring::new(&store, keys.site_key());
+        keyring.note_epoch()?;
         let (trust, random) = (about.trust()?, Random::default());
         let mut site = Self { store, about, keys, keyring, log, trust, now, random };
         site.follow()?;
@@ -413,6 +420,32 @@ impl Site {
     /// Commits `body` as number `number` of a sequence, then records `entry`, which the body must
     /// hold as its member `entry`: a crash between the two is mended when the site is next opened.
     pub fn commit<T: Serialize>(
+        &self,
+        sequence: &Sequence,
+        number: u64,
+        body: &T,
+        entry: &Entry,
+    ) -> Result<(), Error> {
+        // INVARIANT: nobody is written of by who read of them before they were erased.
+        self.keyring.take_part()?;
+        if self.vault().find(ERASURE_PENDING)?.is_some() {
+            return Err(Error::Erasing);
+        }
+        self.commit_whole(sequence, number, body, entry)
+    }
+
+    /// As `commit`, of an erasure, which goes on while it is under way.
+    pub fn commit_erasure<T: Serialize>(
+        &self,
+        sequence: &Sequence,
+        number: u64,
+        body: &T,
+        entry: &Entry,
+    ) -> Result<(), Error> {
+        self.commit_whole(sequence, number, body, entry)
+    }
+
+    fn commit_whole<T: Serialize>(
         &self,
         sequence: &Sequence,
         number: u64,

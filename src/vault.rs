@@ -26,7 +26,7 @@ use std::{io, path::PathBuf};
 pub use self::{
     keyring::Keyring,
     name::KeyName,
-    renew::{Heard, Renewed},
+    renew::{Alone, Heard, Renewed},
     site_key::{Closed, SiteKey},
     wrapper::Wrapper,
 };
@@ -86,6 +86,10 @@ pub enum Error {
     /// Somebody else writes to the site just now.
     #[error("somebody else is writing to the site: its keys cannot be changed now")]
     Busy,
+    /// The vault's key was renewed after the site was opened, as every erasure does: what was read before may
+    /// be of somebody who is erased.
+    #[error("the key of the vault was renewed since the site was opened")]
+    Renewed,
     /// Nothing can be sealed: the machine has no randomness, or an object is too large.
     #[error("nothing can be sealed: {0}")]
     Seal(&'static str),
@@ -101,7 +105,11 @@ impl Error {
             Self::Lost { .. } | Self::Unknown { .. } | Self::Format { .. } => {
                 store::Error::Sealed { path, reason: self.to_string() }
             }
-            Self::File { .. } | Self::Command { .. } | Self::Busy | Self::Seal(_) => {
+            Self::File { .. }
+            | Self::Command { .. }
+            | Self::Busy
+            | Self::Renewed
+            | Self::Seal(_) => {
                 store::Error::Unavailable { act: "seal or open", path, source: Box::new(self) }
             }
         }

@@ -134,7 +134,10 @@ fn store_kind(error: &crate::store::Error) -> Kind {
         E::NotFound { .. } => Kind::Failed,
         E::Differs { .. } | E::Sealed { .. } => Kind::Integrity,
         E::Destroyed { .. } => Kind::Refused,
-        E::Unavailable { .. } => Kind::Unavailable,
+        E::Unavailable { source, .. } => match source.downcast_ref() {
+            Some(crate::vault::Error::Busy | crate::vault::Error::Renewed) => Kind::Conflict,
+            Some(_) | None => Kind::Unavailable,
+        },
     }
 }
 
@@ -155,6 +158,7 @@ fn vault_kind(error: &crate::vault::Error) -> (Kind, Option<&'static str>) {
         E::Destroyed { .. } => (Kind::Refused, Some("nobody has that key any more")),
         E::Unknown { .. } => (Kind::Usage, Some("`almoner keys list` names all keys")),
         E::Format { .. } => (Kind::Integrity, None),
+        E::Renewed => (Kind::Conflict, Some("run the command again")),
         E::Busy => (Kind::Conflict, Some("run the command again when the others are done")),
         E::Seal(_) => (Kind::Failed, None),
     }
@@ -178,6 +182,7 @@ impl From<crate::site::Error> for Failure {
             E::Log(L::KeysChanged | L::Conflict) | E::Conflict(_) => {
                 (Kind::Conflict, Some("run the command again"))
             }
+            E::Erasing => (Kind::Conflict, Some("`almoner erase --resume` finishes it")),
             E::Log(L::Ended(_)) => (
                 Kind::Refused,
                 Some(

@@ -218,6 +218,8 @@ pub fn erase(
     progress: &dyn Progress,
 ) -> Result<Erased, Error> {
     let vault = site.vault();
+    // Nobody reads of the people before and writes of them afterwards.
+    let _alone = if dry_run { None } else { Some(site.keyring().shut_out()?) };
     if !dry_run && let Some(plan) = Plan::pending(&vault)? {
         progress.stage("going on with an erasure that was cut off", 1);
         finish(site, plan, progress)?;
@@ -251,6 +253,7 @@ pub fn erase(
 
 /// Finishes an erasure that was cut off, where there is one.
 pub fn resume(site: &Site, progress: &dyn Progress) -> Result<bool, Error> {
+    let _alone = site.keyring().shut_out()?;
     let Some(plan) = Plan::pending(&site.vault())? else { return Ok(false) };
     finish(site, plan, progress)?;
     Ok(true)
@@ -451,8 +454,9 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
     site.renew_pseudonyms()?;
     let left = rewrite(site, &plan)?;
     if !left.objects.is_empty() || !left.commits.is_empty() {
-        // What came meanwhile is an erasure of its own: whoever erases next goes on with it.
-        (plan.txn, plan.time, plan.moves) = (site.txn()?, site.now(), None);
+        // Written while the erasure was cut off: the work of one more, with an entry of its own, with which
+        // whoever erases next begins.
+        (plan.txn, plan.moves) = (site.txn()?, None);
         plan.keep(&vault)?;
         return Err(Error::Raced);
     }
@@ -571,6 +575,6 @@ fn record(
         redactions,
         entry: entry.text().to_owned(),
     };
-    site.commit(&sequence, number, &commit, &entry)?;
+    site.commit_erasure(&sequence, number, &commit, &entry)?;
     Ok((number, entry.id()))
 }

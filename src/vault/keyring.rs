@@ -68,6 +68,10 @@ pub(super) struct State {
     sealing: BTreeMap<Option<(String, u64)>, KeyName>,
     /// The part in the lock of the key folder, once something was sealed.
     pub(super) part: Option<File>,
+    /// Whether that part is the whole of it.
+    pub(super) is_alone: bool,
+    /// The newest epoch of the vault's key when the site was opened.
+    epoch: Option<u64>,
     is_sealed: bool,
 }
 
@@ -92,6 +96,31 @@ impl Keyring {
         let closed = self.inner.site_key.closed()?;
         self.state().is_sealed = closed == Closed::Sealed;
         Ok(closed)
+    }
+
+    /// Remembers the vault's key of now: who writes by this keyring later is refused if it was renewed.
+    pub fn note_epoch(&self) -> Result<(), Error> {
+        let newest = self.newest_epoch()?;
+        self.state().epoch = Some(newest);
+        Ok(())
+    }
+
+    /// Makes sure that the vault's key is the one that was noted.
+    pub(super) fn is_of_now(&self) -> Result<(), Error> {
+        let noted = self.state().epoch;
+        match noted {
+            Some(noted) if self.newest_epoch()? > noted => Err(Error::Renewed),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The first epoch is there from the first object on.
+    fn newest_epoch(&self) -> Result<u64, Error> {
+        let epochs = self.names()?.into_iter().filter_map(|name| match name {
+            KeyName::Vault { epoch } => Some(epoch),
+            KeyName::Version { .. } => None,
+        });
+        Ok(epochs.max().unwrap_or(1))
     }
 
     /// Returns the vault as if it were open.
@@ -341,8 +370,9 @@ impl Keyring {
         Ok(name)
     }
 
-    /// Takes a part of the key folder's lock, and keeps it as long as this keyring is open.
-    pub(super) fn take_part(&self) -> Result<(), Error> {
+    /// Takes a part of the key folder's lock, and keeps it as long as this keyring is open. Whoever writes
+    /// does so first; refused if the vault's key was renewed since it was noted.
+    pub fn take_part(&self) -> Result<(), Error> {
         if self.state().part.is_some() {
             return Ok(());
         }
@@ -350,6 +380,11 @@ impl Keyring {
         self.state().part = Some(part);
         // Keys may have been renewed before the part was had.
         self.forget();
-        self.reload()
+        self.reload()?;
+        let current = self.is_of_now();
+        if current.is_err() {
+            self.state().part = None;
+        }
+        current
     }
 }

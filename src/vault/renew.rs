@@ -30,6 +30,21 @@ pub struct Renewed {
 /// Hears how many of how many objects are sealed anew.
 pub type Heard<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
+/// A keyring that shuts all other writers out.
+#[derive(Debug)]
+#[must_use]
+pub struct Alone<'a> {
+    keyring: &'a Keyring,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        let mut state = self.keyring.state();
+        state.is_alone = false;
+        state.part = None;
+    }
+}
+
 impl Keyring {
     /// Seals every object of the vault under a new key and destroys the keys before it: no copy of the
     /// vault that was made earlier opens after that. A site that was not sealed yet is sealed by it, its
@@ -107,18 +122,34 @@ impl Keyring {
         self.alone(|| self.destroy_all(self.living(dataset, Some(version))?))
     }
 
+    /// Shuts everybody else out who writes to the site, until what is returned is dropped. Refused while
+    /// somebody else writes. Who opened the site before and writes afterwards is refused if the vault's key
+    /// was renewed meanwhile.
+    pub fn shut_out(&self) -> Result<Alone<'_>, Error> {
+        self.claim()?;
+        self.state().is_alone = true;
+        Ok(Alone { keyring: self })
+    }
+
+    fn claim(&self) -> Result<(), Error> {
+        let held = self.state().part.take();
+        let (part, claimed) = match self.site_key().claim(held) {
+            Ok(whole) => (Some(whole), Ok(())),
+            Err((part, error)) => (part, Err(error)),
+        };
+        self.state().part = part;
+        claimed?;
+        self.forget();
+        let current = self.is_of_now();
+        if current.is_err() {
+            self.state().part = None;
+        }
+        current
+    }
+
     /// Does something while nobody else writes, and wraps all keys anew with a new site key.
     fn alone<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        let held = self.state().part.take();
-        let claimed = self.site_key().claim(held);
-        match claimed {
-            Ok(whole) => self.state().part = Some(whole),
-            Err((part, error)) => {
-                self.state().part = part;
-                return Err(error);
-            }
-        }
-        self.forget();
+        self.claim()?;
         let done = self.site_key().begin().and_then(|()| self.reload()).and_then(|()| {
             // What does not open now could not be wrapped anew: nothing is begun then.
             for name in self.names()? {
@@ -129,9 +160,13 @@ impl Keyring {
             self.site_key().finish()?;
             Ok(done)
         });
-        self.state().part = None;
+        if !self.state().is_alone {
+            self.state().part = None;
+        }
         self.forget();
         self.reload()?;
+        // The renewal was this keyring's own.
+        self.note_epoch()?;
         done
     }
 

@@ -85,6 +85,8 @@ fn inputs(folder: &Path) -> PathBuf {
     put(folder, "grants.csv", &grants);
     let decisions = format!("{header}p6,grant,DUO:0000007,*,*,2026-01-01,,2026-11-02T00:00:00Z\n");
     put(folder, "decisions.csv", &decisions);
+    let own = format!("{header}{},withdraw,,,,,,2026-11-02T00:00:00Z\n", erased::PERSON);
+    put(folder, "own.csv", &own);
     let withdrawal = format!("{header}p3,withdraw,,,,,,2026-11-01T00:00:00Z\n");
     put(folder, "withdrawal.csv", &withdrawal);
     put(
@@ -96,13 +98,13 @@ fn inputs(folder: &Path) -> PathBuf {
     )
 }
 
-fn imported(file: PathBuf) -> Run {
+pub(crate) fn imported(file: PathBuf) -> Run {
     Box::new(move |site: &mut Site| {
         consent::import(site, &file, None, None).map(drop).map_err(told)
     })
 }
 
-fn ingested(pipeline: PathBuf, input: PathBuf) -> Run {
+pub(crate) fn ingested(pipeline: PathBuf, input: PathBuf) -> Run {
     Box::new(move |site: &mut Site| {
         let spec = Spec::read(&pipeline).map_err(told)?;
         ingest(site, &spec, &input, false, &Silent).map(drop).map_err(told)
@@ -160,7 +162,7 @@ fn settled() -> Run {
     })
 }
 
-fn forgotten() -> Run {
+pub(crate) fn forgotten() -> Run {
     Box::new(|site: &mut Site| {
         let (people, reason) = ([erased::PERSON.to_owned()], "request under Art. 17 GDPR");
         erase(site, &people, reason, Versions::Destroy, false, &Silent).map(drop).map_err(told)

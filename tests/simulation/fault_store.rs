@@ -15,6 +15,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    thread,
 };
 
 use bytes::Bytes;
@@ -151,14 +152,19 @@ enum Fault {
     Torn,
 }
 
+/// What happens beside a process.
+pub(crate) type Meanwhile = Box<dyn Fn() + Send + Sync>;
+
 /// The store as one process sees it.
-#[derive(Debug)]
 pub(crate) struct FaultStore {
     disk: Arc<Disk>,
     trouble: Trouble,
     gate: Option<(Arc<Gate>, usize)>,
     writes: Arc<AtomicUsize>,
     dead: Arc<AtomicBool>,
+    /// What happens while it waits for the answer to a request, counted from zero.
+    meanwhile: Option<(usize, Meanwhile)>,
+    requests: AtomicUsize,
     /// How often each object was asked for, so that a fault does not depend on what others do.
     asked: Mutex<BTreeMap<String, usize>>,
 }
@@ -176,8 +182,15 @@ impl FaultStore {
             gate,
             writes: Arc::default(),
             dead: Arc::default(),
+            meanwhile: None,
+            requests: AtomicUsize::new(0),
             asked: Mutex::default(),
         }
+    }
+
+    /// Opens the disk for a process beside which something else happens: before its `nth` request is done.
+    pub(crate) fn beside(disk: &Arc<Disk>, nth: usize, meanwhile: Meanwhile) -> Self {
+        Self { meanwhile: Some((nth, meanwhile)), ..Self::new(disk, Trouble::none(), None) }
     }
 
     /// Begins a request: waits for its turn, and draws what happens to it.
@@ -187,6 +200,11 @@ impl FaultStore {
         }
         if self.dead.load(Ordering::SeqCst) {
             return Err(failed("the process is dead"));
+        }
+        let nth = self.requests.fetch_add(1, Ordering::SeqCst);
+        if let Some((_, meanwhile)) = self.meanwhile.as_ref().filter(|(at, _)| *at == nth) {
+            // On a thread of its own: this one belongs to the request.
+            thread::scope(|scope| scope.spawn(|| meanwhile()).join()).unwrap();
         }
         self.disk.arrive(false).await;
         if self.trouble.one_in == 0 {
@@ -285,6 +303,12 @@ impl FaultStore {
 
 fn failed(why: &'static str) -> Error {
     Error::Generic { store: "fault", source: why.into() }
+}
+
+impl fmt::Debug for FaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultStore").field("trouble", &self.trouble).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Display for FaultStore {

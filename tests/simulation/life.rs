@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use super::{
     dice::Dice,
-    fault_store::{Disk, FaultStore, Trouble, When},
+    fault_store::{Disk, FaultStore, Meanwhile, Trouble, When},
     gate::Gate,
     key_files::KeyFiles,
 };
@@ -124,6 +124,17 @@ impl Life {
     /// Makes an attempt at an act that nobody disturbs.
     pub(crate) fn attempt_alone(act: &Act, store: Store, keys: &Path) -> Result<(), String> {
         one_thread(|| Self::attempt(act, store, keys, act.now))
+    }
+
+    /// Makes an attempt at an act as a process beside which something else happens.
+    pub(crate) fn attempt_beside(
+        act: &Act,
+        disk: &Arc<Disk>,
+        keys: &Path,
+        (nth, meanwhile): (usize, Meanwhile),
+    ) -> Result<(), String> {
+        let store = Arc::new(FaultStore::beside(disk, nth, meanwhile));
+        Self::attempt_alone(act, Store::over(store), keys)
     }
 
     /// Tells the life with the faults of a seed, and compares it with the undisturbed one.

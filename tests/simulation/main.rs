@@ -17,6 +17,7 @@ mod flips;
 mod gate;
 mod key_files;
 mod life;
+mod raced;
 mod stopped;
 
 use std::{

@@ -25,8 +25,7 @@ use crate::{
     store::{Sequence, Store},
 };
 
-/// Where the plan of an erasure under way lies, in the vault.
-pub(super) const PENDING: &str = "erasures/pending.json";
+pub(super) use crate::site::ERASURE_PENDING as PENDING;
 
 /// An object that was rewritten.
 #[derive(Clone, Serialize, Deserialize)]
