@@ -94,11 +94,12 @@ fn durable(c: &mut Criterion) {
         let folder = place.join(run.to_string());
         Store::open(folder.to_str().expect("a path of text")).expect("a folder")
     };
+    drop(std::fs::remove_dir_all(&place));
     let mut run = 0;
+    // Each run has a folder of its own: ext4 is slow to make files where many have just been removed.
     group.bench_function("append, durable", |b| {
         b.iter_batched(
             || {
-                drop(std::fs::remove_dir_all(&place));
                 run += 1;
                 Log::create(open(run), ORIGIN, signer.clone()).expect("an empty zone")
             },

@@ -10,6 +10,10 @@ use std::{fs, path::Path};
 #[expect(unreachable_pub, reason = "the fuzzers' own crate hands it on")]
 mod targets;
 
+#[path = "fuzz/src/engine.rs"]
+#[expect(unreachable_pub, reason = "the fuzzers' own crate hands it on")]
+mod engine;
+
 /// Changes of each file of the corpus; `ALMONER_FUZZ` gives another number.
 const CHANGES: u64 = 2_000;
 
@@ -76,7 +80,7 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 fn no_target_fails_on_its_corpus_or_on_seeded_changes_of_it() {
     let changes =
         std::env::var("ALMONER_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(CHANGES);
-    for (target, run) in targets::ALL {
+    for (target, run) in targets::ALL.iter().chain(engine::ALL) {
         let files = corpus(target);
         assert!(!files.is_empty(), "`{target}` has no corpus, so nothing is tried");
         for (name, bytes) in &files {

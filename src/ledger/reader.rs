@@ -21,7 +21,7 @@ use super::{
     entry::{self, Entry, EntryId},
     proof::LogProof,
     tile::{self, Row, Tile},
-    tree::{self, Hash, Nodes, leaf_hash, root_of_hashes},
+    tree::{self, Hash, Nodes, leaf_hash, leaf_hashes, root_of_hashes},
     trust::kept,
 };
 use crate::{
@@ -243,9 +243,7 @@ impl Reader {
             let hashes = self.edge.get(usize::from(level));
             return hashes.map(Arc::clone).ok_or_else(|| self.beyond(index));
         }
-        let kept =
-            self.tiles.lock().unwrap_or_else(PoisonError::into_inner).get(&(level, index)).cloned();
-        if let Some(hashes) = kept {
+        if let Some(hashes) = self.kept(level, index) {
             return Ok(hashes);
         }
         let expected = self.hash(level.saturating_add(1), index)?;
@@ -255,12 +253,21 @@ impl Reader {
             return Err(Error::Broken { object: tile.path(), reason });
         }
         let hashes = Arc::new(hashes);
+        self.keep(level, index, Arc::clone(&hashes));
+        Ok(hashes)
+    }
+
+    fn kept(&self, level: u8, index: u64) -> Option<Arc<Vec<Hash>>> {
+        self.tiles.lock().unwrap_or_else(PoisonError::into_inner).get(&(level, index)).cloned()
+    }
+
+    /// Keeps a tile that was hashed up to the root.
+    fn keep(&self, level: u8, index: u64, hashes: Arc<Vec<Hash>>) {
         let mut kept = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= TILES_KEPT {
             kept.clear();
         }
-        kept.insert((level, index), Arc::clone(&hashes));
-        Ok(hashes)
+        kept.insert((level, index), hashes);
     }
 
     /// Returns one hash of a row of tiles.
@@ -306,6 +313,29 @@ impl Reader {
             hashes: self.inclusion(index)?,
             checkpoint: self.note.clone(),
         })
+    }
+
+    /// Returns the bytes of one entry and its proof. What is read of a cold log of up to 2^24 entries
+    /// is at most four tiles and one bundle, whose entries' own hashes stand for the tile below them.
+    pub fn prove_leaf(&self, index: u64) -> Result<(Bytes, LogProof), Error> {
+        let bundle = index / 256;
+        let tile = Tile::of_size(Row::Entries, bundle, self.size());
+        let tile = tile.ok_or_else(|| self.beyond(index))?;
+        if !tile.is_full() || self.kept(0, bundle).is_some() {
+            return Ok((self.leaf(index)?, self.prove(index)?));
+        }
+        let bytes = fetch(&self.zone, tile)?;
+        let entries = tile::decode_bundle(&bytes, tile.width)
+            .map_err(|e| Error::Broken { object: tile.path(), reason: e.to_string() })?;
+        let hashes = leaf_hashes(&entries);
+        if root_of_hashes(&hashes) != self.hash(1, bundle)? {
+            let reason = "its entries do not give the hash of the tile above them".to_owned();
+            return Err(Error::Broken { object: tile.path(), reason });
+        }
+        let place = usize::try_from(index.checked_rem(256).unwrap_or(0)).unwrap_or(usize::MAX);
+        let leaf = entries.get(place).map(|entry| bytes.slice_ref(entry));
+        self.keep(0, bundle, Arc::new(hashes));
+        Ok((leaf.ok_or_else(|| self.beyond(index))?, self.prove(index)?))
     }
 
     /// Returns the sizes of all published checkpoints, ascending.

@@ -380,6 +380,42 @@ fn no_leaf_is_read_through_a_tile_that_does_not_lead_to_the_root() {
 }
 
 #[test]
+fn an_entry_is_proved_from_four_tiles_and_one_bundle() {
+    let zone = Store::open("memory://whole-log").unwrap();
+    append(&open(&zone), 0..70_000);
+    let part = Store::open("memory://part-of-a-log").unwrap();
+    for path in [
+        "log.vkey",
+        "checkpoint",
+        "tile/0/273.p/112",
+        "tile/1/001.p/17",
+        "tile/2/000.p/1",
+        "tile/1/000",
+        "tile/entries/017",
+    ] {
+        part.put(path, zone.get(path).unwrap()).unwrap();
+    }
+    let (leaf, proof) = reader(&part).unwrap().prove_leaf(17 * 256 + 3).unwrap();
+    assert_eq!(leaf, format!("entry-{}", 17 * 256 + 3), "more than these files was asked for");
+    let (index, hashes) = (proof.index, &proof.hashes);
+    let root = reader(&zone).unwrap().root();
+    assert!(verify_inclusion(index, 70_000, &leaf_hash(&leaf), hashes, &root));
+    // The same proof as the one that is made of the tiles.
+    assert_eq!(*hashes, reader(&zone).unwrap().inclusion(index).unwrap());
+
+    let mut changed = part.get("tile/entries/017").unwrap().to_vec();
+    changed[9] ^= 0x10;
+    part.put("tile/entries/017", changed.into()).unwrap();
+    let proved = reader(&part).unwrap().prove_leaf(17 * 256 + 200);
+    assert!(
+        matches!(&proved, Err(reader::Error::Broken { object, .. }) if object == "tile/entries/017"),
+        "a bundle was believed that no tile vouches for: {proved:?}"
+    );
+    let beyond = reader(&zone).unwrap().prove_leaf(70_000);
+    assert!(matches!(beyond, Err(reader::Error::Beyond { .. })));
+}
+
+#[test]
 fn an_earlier_partial_tile_may_go_when_the_full_one_is_there() {
     let (zone, objects) = small_log("garbage");
     for path in objects.keys().filter(|path| path.contains("000.p/") && !path.contains("tile/1")) {

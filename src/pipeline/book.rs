@@ -206,7 +206,10 @@ impl Prover {
 
 fn booked(reader: &Reader, index: u64) -> Result<Booked, Error> {
     let keys = reader.vouched().iter().map(|vouched| vouched.by.clone()).collect();
-    Ok(Booked { entry: reader.entry(index)?, log: reader.prove(index)?, keys })
+    let (leaf, log) = reader.prove_leaf(index)?;
+    let entry =
+        Entry::parse(&leaf).map_err(|source| ledger::reader::Error::Entry { index, source })?;
+    Ok(Booked { entry, log, keys })
 }
 
 impl Booked {

@@ -47,7 +47,7 @@ impl Trust {
 }
 
 /// Returns the keys of `known`, and those that took the place of a log's key among them.
-pub(in crate::ledger) fn followed(
+pub(in super::super) fn followed(
     zone: &Store,
     origin: &str,
     known: &[Verifier],
@@ -79,7 +79,7 @@ pub fn believed(origin: &str, entries: &[Entry], known: &[Verifier]) -> Vec<Veri
 }
 
 /// Returns the paths of the kept entries with their leaf indexes, in order.
-pub(in crate::ledger) fn objects(zone: &Store) -> Result<Vec<(u64, String)>, store::Error> {
+pub(in super::super) fn objects(zone: &Store) -> Result<Vec<(u64, String)>, store::Error> {
     let paths = zone.list(FOLDER.trim_end_matches('/'))?.into_iter().map(|listed| listed.path);
     let mut kept: Vec<_> = paths.filter_map(|path| Some((index_of(&path)?, path))).collect();
     kept.sort();
@@ -87,19 +87,19 @@ pub(in crate::ledger) fn objects(zone: &Store) -> Result<Vec<(u64, String)>, sto
 }
 
 /// Returns the path of the entry at a leaf index.
-pub(in crate::ledger) fn object(index: u64) -> String {
+pub(in super::super) fn object(index: u64) -> String {
     format!("{FOLDER}/{index:012}.json")
 }
 
 /// Returns the leaf index that a path of [`FOLDER`] names.
-pub(in crate::ledger) fn index_of(path: &str) -> Option<u64> {
+pub(in super::super) fn index_of(path: &str) -> Option<u64> {
     let index =
         path.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok()?;
     (object(index) == path).then_some(index)
 }
 
 /// Returns those of a log's entries that are about keys, the first of them at leaf index `first`.
-pub(in crate::ledger) fn about_keys<'a, T: AsRef<[u8]> + 'a>(
+pub(in super::super) fn about_keys<'a, T: AsRef<[u8]> + 'a>(
     first: u64,
     texts: impl IntoIterator<Item = &'a T>,
 ) -> Vec<(u64, Entry)> {
@@ -116,7 +116,7 @@ pub(in crate::ledger) fn about_keys<'a, T: AsRef<[u8]> + 'a>(
 }
 
 /// Takes entries about keys one after the other; the first that is none ends it.
-pub(in crate::ledger) fn take_all(
+pub(in super::super) fn take_all(
     trust: &mut Trust,
     entries: &[(u64, Entry)],
 ) -> Result<(), TrustError> {
@@ -124,7 +124,7 @@ pub(in crate::ledger) fn take_all(
 }
 
 /// Writes the entries about keys.
-pub(in crate::ledger) fn keep(zone: &Store, entries: &[(u64, Entry)]) -> Result<(), store::Error> {
+pub(in super::super) fn keep(zone: &Store, entries: &[(u64, Entry)]) -> Result<(), store::Error> {
     for (index, entry) in entries {
         zone.put_content(&object(*index), &Bytes::copy_from_slice(entry.bytes()))?;
     }

@@ -8,6 +8,7 @@
 extern crate self as almoner;
 
 /// The rooms, where the rest of the engine looks for them.
+#[cfg(not(feature = "engine"))]
 #[path = "../../../src"]
 pub mod rooms {
     pub mod digest;
@@ -19,8 +20,20 @@ pub mod rooms {
     pub mod signed_note;
     pub mod source;
     pub mod store;
+
+    /// Of the witness what reads a log's request; its server is not for a fuzzer.
+    pub mod witness {
+        pub mod request;
+        pub use request::Request;
+    }
 }
 
+#[cfg(not(feature = "engine"))]
 pub use rooms::*;
+/// The whole engine, which takes long to compile.
+#[cfg(feature = "engine")]
+pub use whole::*;
 
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod targets;

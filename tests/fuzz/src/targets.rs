@@ -8,11 +8,13 @@ use std::path::Path;
 use almoner::{
     ledger::{
         Checkpoint, Entry, LogProof, ProofFile, RecordTree,
+        policy::Policy,
         tile::{self, Tile},
         tree::{self, Hash},
     },
     schema::TableSchema,
     signed_note::{Note, Signer, Verifier, open_note},
+    witness::Request,
 };
 
 /// A target: its name, which is that of its folder in the corpus, and what it does.
@@ -25,6 +27,8 @@ pub const ALL: &[Target] = &[
     ("tile", tile),
     ("proof", proof),
     ("entry", entry),
+    ("policy", policy),
+    ("request", request),
     ("schema", schema),
 ];
 
@@ -140,6 +144,28 @@ pub fn entry(bytes: &[u8]) {
             let common = entry.actor().is_some() && entry.time().is_some();
             assert!(common, "an entry of a known kind has no actor or no time");
         }
+    }
+}
+
+/// A policy: who it asks for never is nobody, and all of them always suffice.
+pub fn policy(bytes: &[u8]) {
+    match Policy::parse(bytes) {
+        Ok(policy) => {
+            let nobody = policy.satisfied_by(|_| false);
+            assert_ne!(policy.asks(), nobody, "a policy that asks for witnesses is met by nobody");
+            assert!(policy.satisfied_by(|_| true), "a policy can be met by nobody at all");
+        }
+        Err(error) => {
+            let lines = bytes.split(|byte| *byte == b'\n').count();
+            assert!((1..=lines).contains(&error.line), "a fault lies in no line of the file");
+        }
+    }
+}
+
+/// What a log asks of a witness: what is read is written back the same.
+pub fn request(bytes: &[u8]) {
+    if let Ok(request) = Request::parse(bytes) {
+        assert_eq!(request.to_string().as_bytes(), bytes, "a request can be written in two ways");
     }
 }
 
