@@ -239,7 +239,7 @@ impl Store {
         let bytes = self.stored(&full, bytes)?;
         match &self.backend {
             Backend::Folder(folder) => folder.put(&full, &bytes),
-            Backend::Remote(remote) => remote.put(&full, bytes),
+            Backend::Remote(remote) => remote.put(&full, &bytes),
         }
     }
 

@@ -85,7 +85,7 @@ impl Remote {
 
     /// Writes over what is there, as it was seen just before: a request that was given up and is done long
     /// after, when others have written, takes nothing back.
-    pub(super) fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
+    pub(super) fn put(&self, path: &str, bytes: &Bytes) -> Result<()> {
         let location = location(path)?;
         let mut attempt = 1;
         loop {
@@ -105,7 +105,7 @@ impl Remote {
                     | object_store::Error::Precondition { .. }),
                 ) => {
                     // This call's own, whose answer was lost, or another's: then over that one.
-                    if self.find(path)?.as_ref() == Some(&bytes) {
+                    if self.find(path)?.as_ref() == Some(bytes) {
                         return Ok(());
                     }
                     if attempt == ATTEMPTS {

@@ -71,7 +71,7 @@ pub(super) struct State {
     /// Whether that part is the whole of it.
     pub(super) is_alone: bool,
     /// The newest epoch of the vault's key when the site was opened.
-    epoch: Option<u64>,
+    pub(super) epoch: Option<u64>,
     is_sealed: bool,
 }
 

@@ -166,7 +166,10 @@ impl Keyring {
         self.forget();
         self.reload()?;
         // The renewal was this keyring's own.
-        self.note_epoch()?;
+        let noted = self.state().epoch;
+        if noted.is_some() {
+            self.note_epoch()?;
+        }
         done
     }
 

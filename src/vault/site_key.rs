@@ -104,12 +104,15 @@ impl SiteKey {
 
     /// Shuts everybody else out; `held` is the caller's own part, which it keeps where this fails.
     pub(super) fn claim(&self, held: Option<File>) -> Result<File, (Option<File>, Error)> {
+        let had_part = held.is_some();
         let folder = match held {
             Some(file) => file,
             None => self.opened().map_err(|e| (None, e))?,
         };
         match folder.try_lock() {
             Ok(()) => Ok(folder),
+            // Who has no part yet does not wait for one: another may shut all out for long.
+            Err(TryLockError::WouldBlock) if !had_part => Err((None, Error::Busy)),
             Err(TryLockError::WouldBlock) => match folder.lock_shared() {
                 Ok(()) => Err((Some(folder), Error::Busy)),
                 Err(e) => Err((None, fault(&self.folder, "it cannot be locked", e))),

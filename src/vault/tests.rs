@@ -262,6 +262,40 @@ fn keys_are_not_changed_while_somebody_else_writes() {
 }
 
 #[test]
+fn who_opened_the_site_before_the_vaults_key_was_renewed_writes_nothing_afterwards() {
+    let place = Place::sealed();
+    place.keyring().vault().put("a", Bytes::from_static(b"x")).unwrap();
+    let early = place.keyring();
+    early.note_epoch().unwrap();
+    place.keyring().rotate_vault(&|_, _| {}).unwrap();
+    assert!(early.vault().put("b", Bytes::from_static(b"y")).is_err(), "it wrote what it had read");
+    assert!(matches!(early.take_part(), Err(Error::Renewed)), "it goes on at a second attempt");
+    place.keyring().rotate_vault(&|_, _| {}).expect("who was refused shuts others out");
+    let late = place.keyring();
+    late.note_epoch().unwrap();
+    late.vault().put("b", Bytes::from_static(b"y")).unwrap();
+    late.rotate_vault(&|_, _| {}).unwrap();
+    late.vault().put("c", Bytes::from_static(b"z")).expect("its own renewal keeps it from writing");
+}
+
+#[test]
+fn who_shuts_others_out_does_so_through_every_act_on_keys_until_the_end() {
+    let place = Place::sealed();
+    let plain = segment("d", 1, &rows(5), 2);
+    let keyring = place.keyring();
+    keyring.lake().put_content(&path_of("d", &plain), &plain).unwrap();
+    let alone = keyring.shut_out().unwrap();
+    let busy = || matches!(place.keyring().shut_out(), Err(Error::Busy));
+    assert!(busy(), "two have the site to themselves");
+    keyring.destroy_version("d", 1).unwrap();
+    assert!(busy(), "others were let in between two acts on keys");
+    keyring.rotate_vault(&|_, _| {}).unwrap();
+    assert!(busy(), "others were let in before the end");
+    drop(alone);
+    assert!(!busy(), "others are shut out for good");
+}
+
+#[test]
 fn an_open_site_stays_as_it_is_until_a_rotation_seals_it() {
     let place = Place::new();
     let keyring = place.keyring();

@@ -204,7 +204,7 @@ impl FaultStore {
         let nth = self.requests.fetch_add(1, Ordering::SeqCst);
         if let Some((_, meanwhile)) = self.meanwhile.as_ref().filter(|(at, _)| *at == nth) {
             // On a thread of its own: this one belongs to the request.
-            thread::scope(|scope| scope.spawn(|| meanwhile()).join()).unwrap();
+            thread::scope(|scope| scope.spawn(meanwhile).join()).unwrap();
         }
         self.disk.arrive(false).await;
         if self.trouble.one_in == 0 {

@@ -145,7 +145,7 @@ impl Life {
         let mut first = 0;
         for (nth, phase) in self.phases.iter().enumerate() {
             let before = self.finish(&place)?.book_size().map_err(told)?;
-            self.phase(&place, seed, nth, phase)?;
+            Self::phase(&place, seed, nth, phase)?;
             let site = self.finish(&place)?;
             (self.sound)(&site).map_err(|e| format!("after phase {nth}: {e}"))?;
             order.extend(Self::order(&site, before, first, phase)?);
@@ -197,7 +197,7 @@ impl Life {
     }
 
     /// All acts of a phase at once, each by a writer who begins again until it is done.
-    fn phase(&self, place: &Place, seed: u64, nth: usize, acts: &[Act]) -> Result<(), String> {
+    fn phase(place: &Place, seed: u64, nth: usize, acts: &[Act]) -> Result<(), String> {
         let dice = Dice::new(seed, &["gate", &nth.to_string()]);
         let gate = Arc::new(Gate::new(acts.len(), place.keys.path(), dice));
         thread::scope(|scope| {

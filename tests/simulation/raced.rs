@@ -58,7 +58,9 @@ fn races(folder: &Path, name: &'static str, run: Run, step: usize) {
     let now = Instant::parse("2026-11-02T12:00:05Z").unwrap();
     let act = Act { name, now, books: true, run };
     let mut nth = 0;
-    while erase_before(&life, &act, nth).unwrap_or_else(|error| panic!("`{name}`: {error}")) {
+    let is_beside =
+        |nth| erase_before(&life, &act, nth).map_err(|error| format!("`{name}`: {error}")).unwrap();
+    while is_beside(nth) {
         nth += step;
     }
     assert!(nth > 20, "`{name}` made {nth} requests: it was not disturbed amid its work");

@@ -74,7 +74,7 @@ fn stop(life: &Life, name: &str) -> Result<usize, String> {
 fn stops(name: &str, writes_min: usize) {
     let folder = tempfile::tempdir().unwrap();
     let life = commons::life(folder.path());
-    let writes = stop(&life, name).unwrap_or_else(|error| panic!("`{name}`: {error}"));
+    let writes = stop(&life, name).map_err(|error| format!("`{name}`: {error}")).unwrap();
     assert!(
         writes >= writes_min,
         "`{name}` made {writes} writes: it was not stopped amid its work"

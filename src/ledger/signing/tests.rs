@@ -135,6 +135,21 @@ fn a_writer_who_knows_the_old_keys_alone_learns_of_the_new_ones_before_it_writes
 }
 
 #[test]
+fn a_listing_without_the_newest_key_lets_nobody_sign_with_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = begun(&folder);
+    open(&zone).append(&[rotation()]).unwrap();
+    open(&zone).append(&[entry(1)]).unwrap();
+    let (path, kept) = ("keys/000000000001.json", zone.get("keys/000000000001.json").unwrap());
+    zone.delete(path).unwrap();
+    let stale = Log::open_with(zone.clone(), ORIGIN, vec![log(), next()]);
+    assert!(matches!(stale, Err(Error::KeysChanged)), "it would go on with a key that gave way");
+    zone.put(path, kept).unwrap();
+    open(&zone).append(&[entry(2)]).unwrap();
+    assert_eq!(faults(&zone), [""; 0]);
+}
+
+#[test]
 fn a_change_that_its_keys_did_not_sign_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let zone = begun(&folder);

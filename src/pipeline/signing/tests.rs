@@ -193,6 +193,27 @@ fn what_a_revoked_steward_signs_afterwards_is_a_finding() {
 }
 
 #[test]
+fn a_listing_without_the_newest_change_lets_nobody_sign_as_the_old_steward() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut site, _) = begun(&folder);
+    let _done = rotate(&mut site, Role::Steward, "by schedule", None).unwrap();
+    // After an entry more the change is not in the newest commit of the log.
+    pass(&site, 1);
+    let (ledger, now) = (site.ledger(), site.now());
+    let newest = ledger.list("keys").unwrap().pop().unwrap().path;
+    let kept = ledger.get(&newest).unwrap();
+    ledger.delete(&newest).unwrap();
+    drop(site);
+    let (place, keys) = (folder.path().join("site"), folder.path().join("keys"));
+    let opened = || Site::open(place.to_str().unwrap(), &keys, now);
+    let stale = opened().map(drop);
+    assert!(matches!(stale, Err(site::Error::Log(log::Error::KeysChanged))), "{stale:?}");
+    ledger.put(&newest, kept).unwrap();
+    let site = opened().unwrap();
+    assert_eq!(book::verify(&site).unwrap().findings, [], "the book is not whole");
+}
+
+#[test]
 fn a_log_whose_key_is_revoked_ends_and_another_names_where_it_was_good() {
     let folder = tempfile::tempdir().unwrap();
     let (mut site, file) = begun(&folder);
