@@ -59,6 +59,9 @@ use crate::{
 /// Where the commits of erasures are, in the vault.
 pub const COMMITS: &str = "erasures/commits";
 
+/// Where rewritten objects wait until the entry stands, in the vault.
+const STAGED: &str = "erasures/staged";
+
 /// The longest reason.
 const CLAUSE_CHARS_MAX: usize = 200;
 
@@ -441,7 +444,8 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
         }
         vault.delete(&staged(moved))?;
     }
-    for listed in vault.list("runs")? {
+    // What an attempt that was cut off staged of another state of the vault lies there still.
+    for listed in [vault.list("runs")?, vault.list(STAGED)?].into_iter().flatten() {
         if is_apart(&listed.path) {
             vault.delete(&listed.path)?;
         }
@@ -475,7 +479,7 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
 
 /// Where a rewritten object waits until the entry stands.
 fn staged(moved: &Move) -> String {
-    format!("erasures/staged/{}", moved.now)
+    format!("{STAGED}/{}", moved.now)
 }
 
 /// The commits that are still to be rewritten.

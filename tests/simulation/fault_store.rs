@@ -31,7 +31,7 @@ use object_store::{
 use super::{dice::Dice, gate::Gate};
 
 /// How many requests later a request that was given up is done after all, at the most.
-const LATE_MAX: usize = 200;
+const LATE_MAX: usize = 40;
 
 /// What all processes share: what is stored, and what is still on its way there.
 #[derive(Debug)]

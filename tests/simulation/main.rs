@@ -81,11 +81,11 @@ fn live(name: &str, life: &Life, seeds: u64) {
 #[test]
 fn a_book_of_many_writers_ends_in_the_same_root_whatever_fails() {
     let folder = tempfile::tempdir().unwrap();
-    live("the book", &book::life(folder.path()), 1_600);
+    live("the book", &book::life(folder.path()), 1_700);
 }
 
 #[test]
 fn a_whole_site_ends_in_the_same_root_and_a_clean_audit_whatever_fails() {
     let folder = tempfile::tempdir().unwrap();
-    live("the commons", &commons::life(folder.path()), 400);
+    live("the commons", &commons::life(folder.path()), 300);
 }

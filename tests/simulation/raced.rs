@@ -71,12 +71,12 @@ fn races(folder: &Path, name: &'static str, run: Run, step: usize) {
 fn a_person_who_decides_while_they_are_erased_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let run = commons::imported(folder.path().join("own.csv"));
-    races(folder.path(), "own decision", run, 1);
+    races(folder.path(), "own decision", run, 2);
 }
 
 #[test]
 fn a_person_whose_records_are_read_while_they_are_erased_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let run = commons::ingested(folder.path().join("p.toml"), folder.path().join("in"));
-    races(folder.path(), "a version", run, 5);
+    races(folder.path(), "a version", run, 8);
 }
