@@ -102,10 +102,7 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
             let c: &DeterminationCommit = c;
             &c.entry
         })?;
-    let erasures = sequence(audit, vault, "vault", "erasures/commits", &mut complete, |c| {
-        let c: &ErasureCommit = c;
-        &c.entry
-    })?;
+    let erasures = erasures(evidence, audit)?;
     let erased = Erased::read(evidence, audit, &erasures)?;
     let goods = sequence(audit, vault, "vault", "goods/commits", &mut complete, |c| {
         let c: &GoodsCommit = c;
@@ -160,6 +157,18 @@ pub(super) fn read(evidence: &Evidence, audit: &mut Audit) -> Result<Commits, st
         erasures,
         erased,
         complete,
+    })
+}
+
+/// Reads the commits of erasures alone.
+pub(super) fn erasures(
+    evidence: &Evidence,
+    audit: &mut Audit,
+) -> Result<Vec<Numbered<ErasureCommit>>, store::Error> {
+    let mut complete = true;
+    sequence(audit, &evidence.vault, "vault", "erasures/commits", &mut complete, |c| {
+        let c: &ErasureCommit = c;
+        &c.entry
     })
 }
 

@@ -7,38 +7,76 @@ use super::{
     Audit, Check,
     lines::{self, Held, Line, Share, by_contributor},
     reckon::Reckoned,
-    shape::{Named, Settled, Totals},
+    shape::{Account, Named, Settled, Totals},
     table::{ascends, count, object},
 };
-use crate::store::{self, Store};
+use crate::{
+    money::{Accrual, Amount},
+    store::{self, Store},
+};
+
+/// How many millionths a line may be off for each erased person of its settlement. Whose tie came first was
+/// made of their id: it falls otherwise now, once in each of at most four layers, two caps and their parts.
+const TIES: i64 = 16;
+
+/// By how much of its smallest unit a cell may be off; nothing where nobody was erased.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slack(i64);
+
+impl Slack {
+    fn of(lines: &[Line], nobody: &dyn Fn(&str) -> bool) -> Self {
+        let gone = count(&lines.iter().filter(|l| nobody(&l.contributor)).collect::<Vec<_>>());
+        Self(i64::try_from(gone).unwrap_or(i64::MAX).saturating_mul(TIES))
+    }
+
+    /// Says whether two numbers of small units are the same, or as near as ties can move them.
+    pub(super) fn is_near(self, one: i128, other: i128) -> bool {
+        one.abs_diff(other) <= u128::from(self.0.unsigned_abs())
+    }
+
+    /// The same of whole minor units: a millionth can tip one.
+    pub(super) fn is_whole_near(self, one: i128, other: i128) -> bool {
+        one.abs_diff(other) <= u128::from(self.0.unsigned_abs().min(1))
+    }
+
+    /// The same of what is left of whole units: where one tipped, a whole one is added or taken.
+    pub(super) fn is_rest_near(self, one: i128, other: i128) -> bool {
+        let off = one.abs_diff(other);
+        let slack = u128::from(self.0.unsigned_abs());
+        off <= slack || (slack > 0 && off.abs_diff(1_000_000) <= slack)
+    }
+}
 
 /// Compares everything that a settlement left but its leaves; returns the recorded lines, where they
-/// can be read.
+/// can be read. `nobody` tells ids that stand in erased people's place.
 pub(super) fn compare(
     audit: &mut Audit,
     vault: &Store,
     path: &str,
     act: &Settled,
     own: Option<&Reckoned>,
+    nobody: &dyn Fn(&str) -> bool,
 ) -> Result<Option<Vec<Line>>, store::Error> {
     let mut recorded = None;
+    let mut slack = Slack(0);
     if let Some(bytes) = object(audit, vault, "vault", &act.lines.path, &act.lines.digest)? {
         let name = format!("vault/{}", act.lines.path);
         recorded = lines::lines(bytes);
         audit.check(Check::Lines, &name, recorded.is_some(), "it holds what are no lines");
         if let Some(recorded) = &recorded {
+            slack = Slack::of(recorded, nobody);
             let names: Vec<&String> = recorded.iter().map(|l| &l.contributor).collect();
             let fault = "it is out of order, or pays one twice";
             audit.check(Check::Once, &name, ascends(&names), fault);
             let told = count(recorded) == act.count;
             audit.check(Check::Lines, path, told, "its lines are counted otherwise");
             if let Some(own) = own {
-                people(audit, &name, &own.lines, recorded);
+                people(audit, &name, &own.lines, recorded, slack);
             }
         }
     }
     let Some(own) = own else { return Ok(recorded) };
-    let odd = odd_totals(&own.totals, &act.totals);
+    let odd = odd_totals(&own.totals, &act.totals, slack);
     let fault = format!("its totals are others in `{}`", odd.join("`, `"));
     audit.check(Check::Sums, path, odd.is_empty(), &fault);
 
@@ -48,7 +86,7 @@ pub(super) fn compare(
     if let Some(at) = &act.institution_lines
         && let Some(bytes) = object(audit, vault, "vault", &at.path, &at.digest)?
     {
-        institutions(audit, at, &own.institutions, lines::institutions(bytes).as_deref());
+        institutions(audit, at, &own.institutions, lines::institutions(bytes).as_deref(), slack);
     }
     let some = !own.held.is_empty();
     let fault = "what it holds back is there without being due, or due without being there";
@@ -56,12 +94,12 @@ pub(super) fn compare(
     if let Some(at) = &act.held
         && let Some(bytes) = object(audit, vault, "vault", &at.path, &at.digest)?
     {
-        held(audit, at, &own.held, lines::held(bytes).as_deref());
+        held(audit, at, &own.held, lines::held(bytes).as_deref(), slack);
     }
     Ok(recorded)
 }
 
-fn people(audit: &mut Audit, name: &str, own: &[Line], recorded: &[Line]) {
+fn people(audit: &mut Audit, name: &str, own: &[Line], recorded: &[Line], slack: Slack) {
     let told = by_contributor(recorded);
     let mut good = 0_u64;
     for line in own {
@@ -69,7 +107,7 @@ fn people(audit: &mut Audit, name: &str, own: &[Line], recorded: &[Line]) {
             audit.check(Check::Lines, name, false, "somebody's line is missing");
             continue;
         };
-        let odd = line.differing(told);
+        let odd = line.differing(told, slack);
         if odd.is_empty() {
             good = good.saturating_add(1);
         }
@@ -84,32 +122,65 @@ fn people(audit: &mut Audit, name: &str, own: &[Line], recorded: &[Line]) {
     audit.check(Check::Lines, name, all, "it has lines that are nobody's");
 }
 
-fn institutions(audit: &mut Audit, at: &Named, own: &[Share], recorded: Option<&[Share]>) {
+fn institutions(
+    audit: &mut Audit,
+    at: &Named,
+    own: &[Share],
+    recorded: Option<&[Share]>,
+    slack: Slack,
+) {
     let name = format!("vault/{}", at.path);
     audit.check(Check::Lines, &name, recorded.is_some(), "it holds what are no lines");
     let Some(recorded) = recorded else { return };
     let names: Vec<&String> = recorded.iter().map(|l| &l.institution).collect();
     audit.check(Check::Once, &name, ascends(&names), "it is out of order, or pays one twice");
     for line in own {
-        let good = recorded.contains(line);
+        let good = recorded.iter().any(|told| line.is_near(told, slack));
         audit.check(Check::Lines, &name, good, "an institution's line is not what it should be");
     }
     let all = recorded.len() == own.len();
     audit.check(Check::Lines, &name, all, "it has lines that are nobody's");
 }
 
-fn held(audit: &mut Audit, at: &Named, own: &[Held], recorded: Option<&[Held]>) {
+fn held(audit: &mut Audit, at: &Named, own: &[Held], recorded: Option<&[Held]>, slack: Slack) {
     let name = format!("vault/{}", at.path);
     audit.check(Check::Lines, &name, recorded.is_some(), "it holds what is not held back");
     let Some(recorded) = recorded else { return };
     let keys: Vec<_> = recorded.iter().map(|part| (&part.contributor, part.due)).collect();
     audit.check(Check::Once, &name, ascends(&keys), "it is out of order, or names one twice");
-    let same = recorded == own;
+    let near = |(one, other): (&Held, &Held)| {
+        (&one.contributor, one.due) == (&other.contributor, other.due)
+            && slack.is_near(one.micro.into(), other.micro.into())
+    };
+    let same = recorded.len() == own.len() && recorded.iter().zip(own).all(near);
     audit.check(Check::Lines, &name, same, "what it holds back is not what it should be");
 }
 
 /// Names the sums in which two settlements differ.
-fn odd_totals(own: &Totals, told: &Totals) -> Vec<&'static str> {
+fn odd_totals(own: &Totals, told: &Totals, slack: Slack) -> Vec<&'static str> {
+    let near = |one: &Accrual, other: &Accrual| {
+        one.currency() == other.currency() && slack.is_near(one.micro(), other.micro())
+    };
+    let whole = |one: &Amount, other: &Amount| {
+        one.currency() == other.currency() && slack.is_near(one.minor(), other.minor())
+    };
+    // Each line may have tipped a whole unit.
+    let rest = |one: &Accrual, other: &Accrual| {
+        let off = one.micro().abs_diff(other.micro());
+        one.currency() == other.currency()
+            && Slack(slack.0.saturating_mul(1_000_001))
+                .is_near(0, i128::try_from(off).unwrap_or(i128::MAX))
+    };
+    let account = |one: &Option<Account>, other: &Option<Account>| match (one, other) {
+        (Some(one), Some(other)) => {
+            one.opening == other.opening
+                && near(&one.part, &other.part)
+                && near(&one.accrued, &other.accrued)
+                && whole(&one.paid, &other.paid)
+                && rest(&one.carried, &other.carried)
+        }
+        (one, other) => one == other,
+    };
     [
         ("received", own.received == told.received),
         ("returned", own.returned == told.returned),
@@ -118,19 +189,19 @@ fn odd_totals(own: &Totals, told: &Totals) -> Vec<&'static str> {
         ("layers", own.layers == told.layers),
         ("unallocated", own.unallocated == told.unallocated),
         ("opening", own.opening == told.opening),
-        ("gross", own.gross == told.gross),
-        ("person", own.person == told.person),
-        ("institution", own.institution == told.institution),
-        ("platform", own.platform == told.platform),
-        ("adjusted", own.adjusted == told.adjusted),
-        ("held", own.held == told.held),
-        ("vested", own.vested == told.vested),
-        ("payable", own.payable == told.payable),
-        ("tax", own.tax == told.tax),
-        ("paid", own.paid == told.paid),
-        ("carried", own.carried == told.carried),
-        ("institutions", own.institutions == told.institutions),
-        ("platform_account", own.platform_account == told.platform_account),
+        ("gross", near(&own.gross, &told.gross)),
+        ("person", near(&own.person, &told.person)),
+        ("institution", near(&own.institution, &told.institution)),
+        ("platform", near(&own.platform, &told.platform)),
+        ("adjusted", near(&own.adjusted, &told.adjusted)),
+        ("held", near(&own.held, &told.held)),
+        ("vested", near(&own.vested, &told.vested)),
+        ("payable", whole(&own.payable, &told.payable)),
+        ("tax", whole(&own.tax, &told.tax)),
+        ("paid", whole(&own.paid, &told.paid)),
+        ("carried", rest(&own.carried, &told.carried)),
+        ("institutions", account(&own.institutions, &told.institutions)),
+        ("platform_account", account(&own.platform_account, &told.platform_account)),
     ]
     .into_iter()
     .filter_map(|(name, same)| (!same).then_some(name))

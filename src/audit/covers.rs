@@ -235,8 +235,10 @@ fn evaluated(
     }
     let counts =
         |outcome| !matches!(outcome, Outcome::Flagged | Outcome::TakenBack | Outcome::Twice);
-    let covered =
-        lines.iter().filter(|l| counts(l.outcome)).all(|line| before.is_covered(people, line));
+    let covered = lines
+        .iter()
+        .filter(|l| counts(l.outcome) && !nobody(l))
+        .all(|line| before.is_covered(people, line));
     audit.check(Check::Covers, &name, covered, "an event counts out of its term or enrolment");
     let who = |id: &str| people.person(id).to_owned();
     if before.standing.0 != linkage {
@@ -245,7 +247,11 @@ fn evaluated(
     }
     let standing = &mut before.standing.1;
     let place = (commit.body.time, commit.body.entry.as_str());
-    let stands = |person: &str, seen: &Seen| sources.consented(place, policy, people, person, seen);
+    // What an erased person consented to is not known any more.
+    let stands = |person: &str, seen: &Seen| {
+        sources.commits.erased.is_nobody(person)
+            || sources.consented(place, policy, people, person, seen)
+    };
     let known: Vec<&Line> = lines.iter().filter(|l| l.outcome == Outcome::Known).collect();
     let stood = known.into_iter().all(|line| stands(&who(&line.contributor), &Seen::of(line)));
     audit.check(Check::Standing, &name, stood, "a person's row was taken without consent");
@@ -257,7 +263,8 @@ fn evaluated(
     }
     let left = before.funds >= i128::from(standing.paid());
     audit.check(Check::Sums, &commit.path, left, "the policy paid more than had come in");
-    keys(evidence, audit, &name, before, &lines, people);
+    let own: Vec<&Line> = lines.iter().filter(|line| !nobody(line)).collect();
+    keys(evidence, audit, &name, before, &own, people);
     audit.passed(Check::Covers, count(&lines));
     before.lines.push(lines);
     Ok(())
@@ -269,7 +276,7 @@ fn keys(
     audit: &mut Audit,
     name: &str,
     before: &mut Before<'_>,
-    lines: &[Line],
+    lines: &[&Line],
     people: &People,
 ) {
     let policy = before.policy;

@@ -19,12 +19,14 @@ use crate::{
 /// the rest.
 pub(super) fn overridden(
     evidence: &Evidence,
+    txn: &str,
     decision: &Overridden,
     time: Instant,
     newest: Sha256,
 ) -> Option<Said> {
     let change = canonical(&decision.change).ok()?;
-    let parts = [decision.pool.as_bytes(), change.as_slice()];
+    let label = b"almoner/settlement-overrides/v2".as_slice();
+    let parts = [label, txn.as_bytes(), decision.pool.as_bytes(), change.as_slice()];
     let sealed = hmac_sha3_parts(&evidence.secrets.overrides, &parts);
     let body = json!({
         "pool": decision.pool,

@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 use super::{
     Audit, Check, Evidence,
-    commits::Numbered,
-    expected::{Said, shown},
+    commits::{self, Numbered},
+    expected::{Said, differing, shown},
     table::{count, ints, leaf_hash, object, root},
 };
 use crate::{
     digest::{Sha3Digest, Sha256},
     instant::Instant,
-    ledger::Kind,
+    ledger::{Kind, trust::Role},
     store,
 };
 
@@ -125,6 +125,23 @@ impl Erased {
             audit.check(Check::Erasures, path, good, fault);
         }
         Ok(all)
+    }
+
+    /// Reads what the erasures cover for one who reads no book: each is held against its signed entry.
+    pub(super) fn signed(evidence: &Evidence, audit: &mut Audit) -> Result<Self, store::Error> {
+        let commits = commits::erasures(evidence, audit)?;
+        let known = evidence.trust.all(Role::Steward);
+        for commit in &commits {
+            let said = said(&commit.body);
+            let good = commit.entry.as_ref().is_some_and(|entry| {
+                entry.verify(&known)
+                    && entry.kind() == Some(said.kind)
+                    && differing(entry.body(), &said.body).is_empty()
+            });
+            let fault = "its entry does not vouch for it";
+            audit.check(Check::Erasures, &commit.path, good, fault);
+        }
+        Self::read(evidence, audit, &commits)
     }
 
     /// Says whether an erasure rewrote a commit.

@@ -274,7 +274,7 @@ fn pool(
         }
         Act::Overridden(decision) => {
             let (_, newest) = *heads.get(&decision.pool)?;
-            return decided::overridden(evidence, decision, *time, newest);
+            return decided::overridden(evidence, &commit.body.txn, decision, *time, newest);
         }
         Act::Matched(act) => {
             let (opened, _) = *heads.get(&act.pool)?;

@@ -121,7 +121,7 @@ fn one(
     commit: &Numbered<GoodsCommit>,
     heads: &mut Heads,
 ) -> Option<Said> {
-    let GoodsCommit { time, act, entry, .. } = &commit.body;
+    let GoodsCommit { txn, time, act, entry } = &commit.body;
     let worth = |units: u64, price: Amount| {
         let minor = price.minor().checked_mul(i128::from(units))?;
         Some(Amount::new(minor, price.currency()))
@@ -165,7 +165,8 @@ fn one(
             (Kind::GoodsGiven, body, prev, subject)
         }
         GoodsAct::Redeemed(act) => {
-            let sealed = ended(evidence, &act.pool, &act.item, std::slice::from_ref(&act.voucher));
+            let sealed =
+                ended(evidence, txn, &act.pool, &act.item, std::slice::from_ref(&act.voucher));
             let body = json!({
                 "pool": act.pool,
                 "item": act.item,
@@ -178,7 +179,7 @@ fn one(
             (Kind::VoucherRedeemed, body, vec![giving], subject)
         }
         GoodsAct::Lapsed(act) => {
-            let sealed = ended(evidence, &act.pool, &act.item, &act.vouchers);
+            let sealed = ended(evidence, txn, &act.pool, &act.item, &act.vouchers);
             let units = count(&act.vouchers);
             let body = json!({
                 "pool": act.pool,
@@ -198,8 +199,9 @@ fn one(
 }
 
 /// The commitment to vouchers that ended.
-fn ended(evidence: &Evidence, pool: &str, item: &str, vouchers: &[String]) -> [u8; 32] {
-    let mut parts = vec![b"almoner/vouchers-ended/v1".as_slice(), pool.as_bytes(), item.as_bytes()];
+fn ended(evidence: &Evidence, txn: &str, pool: &str, item: &str, vouchers: &[String]) -> [u8; 32] {
+    let label = b"almoner/vouchers-ended/v2".as_slice();
+    let mut parts = vec![label, txn.as_bytes(), pool.as_bytes(), item.as_bytes()];
     parts.extend(vouchers.iter().map(String::as_bytes));
     hmac_sha3_parts(&evidence.secrets.voucher_ids, &parts)
 }

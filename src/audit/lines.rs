@@ -9,7 +9,10 @@ use arrow::array::{Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::table::{self, ints, texts};
+use super::{
+    compared::Slack,
+    table::{self, ints, texts},
+};
 use crate::digest::{Sha3Digest, canonical, hmac_sha3_parts};
 
 /// The columns of weights, in the order of layers: decimal text.
@@ -124,11 +127,22 @@ impl Line {
     }
 
     /// Names the columns in which two lines of one contributor differ.
-    pub(super) fn differing(&self, other: &Self) -> Vec<&'static str> {
+    pub(super) fn differing(&self, other: &Self, slack: Slack) -> Vec<&'static str> {
+        let signed = |weight: u128| i128::try_from(weight).unwrap_or(i128::MAX);
         let weights = WEIGHTS.into_iter().zip(self.weights.iter().zip(&other.weights));
         let money = MONEY.into_iter().zip(self.money().into_iter().zip(other.money()));
-        let weights = weights.filter_map(|(name, (a, b))| (a != b).then_some(name));
-        weights.chain(money.filter_map(|(name, (a, b))| (a != b).then_some(name))).collect()
+        let weights = weights
+            .filter_map(|(name, (a, b))| (!slack.is_near(signed(*a), signed(*b))).then_some(name));
+        let money = money.filter_map(|(name, (a, b))| {
+            let (a, b) = (i128::from(a), i128::from(b));
+            let same = match name {
+                "closing_micro" => slack.is_rest_near(a, b),
+                name if name.ends_with("_minor") => slack.is_whole_near(a, b),
+                _ => slack.is_near(a, b),
+            };
+            (!same).then_some(name)
+        });
+        weights.chain(money).collect()
     }
 
     /// Returns the leaf that commits to the line under its person's key.
@@ -175,6 +189,18 @@ pub(super) struct Share {
     pub(super) opening: i64,
     pub(super) closing: i64,
     pub(super) paid: i64,
+}
+
+impl Share {
+    /// Says whether two lines are of one institution, and the same but for ties of erased people.
+    pub(super) fn is_near(&self, other: &Self, slack: Slack) -> bool {
+        let near = |a: i64, b: i64| slack.is_near(a.into(), b.into());
+        (&self.institution, self.weight) == (&other.institution, other.weight)
+            && near(self.accrued, other.accrued)
+            && self.opening == other.opening
+            && slack.is_rest_near(self.closing.into(), other.closing.into())
+            && slack.is_whole_near(self.paid.into(), other.paid.into())
+    }
 }
 
 /// Reads the lines of contributors; `None` where the bytes hold no lines.

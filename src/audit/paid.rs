@@ -197,7 +197,8 @@ fn settlement(
             snapshot::compare(sources.evidence, audit, sources.commits, pool, &given, &known)?;
         }
     }
-    if let Some(recorded) = compared::compare(audit, vault, path, act, own.as_ref())? {
+    let nobody = |id: &str| sources.commits.erased.is_nobody(id);
+    if let Some(recorded) = compared::compare(audit, vault, path, act, own.as_ref(), &nobody)? {
         sealed(sources, audit, path, act, &recorded, leaves);
     }
     Ok(())

@@ -70,19 +70,20 @@ struct Account {
 
 /// What the entry of an import must say.
 pub(super) fn said(evidence: &Evidence, commit: &Numbered<PayeeCommit>) -> Said {
-    let PayeeCommit { time, payees, contributors, institutions, .. } = &commit.body;
+    let PayeeCommit { time, contributors, institutions, .. } = &commit.body;
     let body = json!({
         "commit": commit.number,
         "contributors": shown(*contributors),
         "institutions": shown(*institutions),
-        "commitment": Sha3Digest(commitment(evidence, payees)),
+        "commitment": Sha3Digest(commitment(evidence, &commit.body)),
     });
     let (prev, subjects) = (Vec::new(), Vec::new());
     Said { kind: Kind::PayeesRegistered, time: *time, body, prev, subjects }
 }
 
-fn commitment(evidence: &Evidence, payees: &Counted) -> [u8; 32] {
-    let parts = [b"almoner/payees/v1".as_slice(), payees.digest.as_bytes()];
+fn commitment(evidence: &Evidence, commit: &PayeeCommit) -> [u8; 32] {
+    let (txn, payees) = (commit.txn.as_bytes(), commit.payees.digest.as_bytes());
+    let parts = [b"almoner/payees/v2".as_slice(), txn, payees];
     hmac_sha3_parts(&evidence.secrets.payees, &parts)
 }
 
@@ -100,7 +101,7 @@ pub(super) fn check(
         audit.check(Check::Commit, &commit.path, forward, "it is older than the one before it");
         newest = Some(*time);
         let redacted = commits.erased.covers(&commit.path);
-        let same = redacted || commitment(evidence, payees) == own.0;
+        let same = redacted || commitment(evidence, &commit.body) == own.0;
         audit.check(Check::Payees, &commit.path, same, "its commitment is not that of its payees");
         let vault = &evidence.vault;
         let bytes = object(audit, vault, "vault", &payees.path, &payees.digest)?;

@@ -121,16 +121,16 @@ pub(super) fn said(
     commit: &Numbered<PayoutCommit>,
     commits: &Commits,
 ) -> Option<Said> {
-    let PayoutCommit { time, act, .. } = &commit.body;
+    let PayoutCommit { txn, time, act, .. } = &commit.body;
     let sealed = |label: &[u8], one: &Sha3Digest, two: &Sha3Digest| {
-        let parts = [label, one.as_bytes().as_slice(), two.as_bytes()];
+        let parts = [label, txn.as_bytes(), one.as_bytes().as_slice(), two.as_bytes()];
         Sha3Digest(hmac_sha3_parts(&evidence.secrets.payouts, &parts))
     };
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
     let (kind, name, commitment, prev) = match act {
         Act::Exported(act) => {
-            let label = b"almoner/payout-exported/v1";
+            let label = b"almoner/payout-exported/v2";
             let commitment = sealed(label, &act.lines.digest, &act.file.digest);
             put("pool", act.pool.as_str().into());
             put("period", act.period.as_str().into());
@@ -151,7 +151,7 @@ pub(super) fn said(
             (Kind::PayoutExported, name, commitment, prev)
         }
         Act::Answered(act) => {
-            let label = b"almoner/payout-settled/v1";
+            let label = b"almoner/payout-settled/v2";
             let commitment = sealed(label, &act.answers.digest, &act.source);
             put("pool", act.pool.as_str().into());
             put("booked", shown(act.booked));

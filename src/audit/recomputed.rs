@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Audit, Check, Evidence, Finding, compared, expected, given,
+    Audit, Check, Evidence, Finding, compared,
+    erased::Erased,
+    expected, given,
     lines::{Line, MONEY},
     reckon::reckon,
     settled,
@@ -57,6 +59,7 @@ pub fn recompute(
     let mut audit = Audit::default();
     let mut done = Vec::new();
     let vault = &evidence.vault;
+    let erased = Erased::signed(evidence, &mut audit)?;
     for listed in vault.list("pools/commits")? {
         let path = format!("vault/{}", listed.path);
         let commit: Option<PoolCommit> = {
@@ -70,10 +73,10 @@ pub fn recompute(
         if act.pool != pool || period.is_some_and(|period| period != act.period) {
             continue;
         }
-        said(evidence, &mut audit, &path, &act, &entry);
+        said(evidence, &mut audit, (&path, &erased), &act, &entry);
         let number = listed.path.rsplit('/').next().and_then(|name| name.strip_suffix(".json"));
         let number = number.and_then(|name| name.parse().ok()).unwrap_or_default();
-        done.push(reproduce(evidence, &mut audit, &path, (number, time), &act)?);
+        done.push(reproduce(evidence, &mut audit, (&path, &erased), (number, time), &act)?);
     }
     audit.findings.sort();
     Ok((done, audit.findings))
@@ -82,7 +85,7 @@ pub fn recompute(
 fn reproduce(
     evidence: &Evidence,
     audit: &mut Audit,
-    path: &str,
+    (path, erased): (&str, &Erased),
     (commit, time): (u64, Instant),
     act: &Settled,
 ) -> Result<Recomputed, store::Error> {
@@ -118,7 +121,7 @@ fn reproduce(
             audit.check(Check::Lines, &format!("vault/{}", act.inputs.path), own.is_some(), fault);
         }
     }
-    compared::compare(audit, vault, path, act, own.as_ref())?;
+    compared::compare(audit, vault, path, act, own.as_ref(), &|id| erased.is_nobody(id))?;
     done.objects = objects;
     if let Some(own) = own {
         done.people = count(&own.lines);
@@ -130,12 +133,19 @@ fn reproduce(
 }
 
 /// The entry of the commit is signed, and says what the commit says.
-fn said(evidence: &Evidence, audit: &mut Audit, path: &str, act: &Settled, entry: &str) {
+fn said(
+    evidence: &Evidence,
+    audit: &mut Audit,
+    (path, erased): (&str, &Erased),
+    act: &Settled,
+    entry: &str,
+) {
     let entry = Entry::parse(entry.as_bytes()).ok();
     let known = evidence.trust.all(Role::Steward);
     let signed = entry.as_ref().is_some_and(|entry| entry.verify(&known));
     audit.check(Check::Entry, path, signed, "its entry is not signed by the steward");
-    let (Some(entry), Some(body)) = (entry, settled::body(evidence, act)) else { return };
+    let (Some(entry), Some(mut body)) = (entry, settled::body(evidence, act)) else { return };
+    erased.restore(&mut body);
     let odd = expected::differing(entry.body(), &body);
     let fault = format!("its entry says otherwise in `{}`", odd.join("`, `"));
     audit.check(Check::Agrees, path, odd.is_empty(), &fault);

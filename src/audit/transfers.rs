@@ -239,10 +239,11 @@ pub(super) type Stewards = BTreeMap<String, Vec<Verifier>>;
 /// What the entry of a commit must say. Which entries it follows stands in its lines: [`check`]
 /// compares them.
 pub(super) fn said(evidence: &Evidence, commit: &Numbered<TransferCommit>) -> Option<Said> {
-    let TransferCommit { time, act, .. } = &commit.body;
+    let TransferCommit { txn, time, act, .. } = &commit.body;
     let (kind, body) = match act {
         TransferAct::Approvers(act) => {
-            let parts = [b"almoner/approvers/v1".as_slice(), act.approvers.digest.as_bytes()];
+            let digest = act.approvers.digest.as_bytes();
+            let parts = [b"almoner/approvers/v2".as_slice(), txn.as_bytes(), digest];
             let own = Sha3Digest(hmac_sha3_parts(&evidence.secrets.approvers, &parts));
             let body = json!({ "count": shown(act.approvers.count), "commitment": own });
             (Kind::ApproversRegistered, body)

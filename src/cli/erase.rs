@@ -15,8 +15,11 @@ still come out, and everyone else's proofs hold. Sums of settlements and payment
 without a name: a steward who must keep vouchers for the tax office keeps the bank's statements outside of \
 this site. The entry in the public book tells the reason, so write none that names anybody.
 
-Not reached: files that were handed out (statements, proofs, answers, exports), what institutions hold, and \
-copies of site and keys made before. Ask the institutions to leave the person out, or the next run of a \
+A transfer of their record that is still open ends, and codes of vouchers that they have not redeemed are \
+of no use any more.
+
+Not reached: files that were handed out (statements, proofs, answers, exports), the signed steps of transfers \
+that partners hold too, what institutions hold, and copies of site and keys made before. Ask the institutions to leave the person out, or the next run of a \
 pipeline takes them for somebody new.
 
 Digests in the book still let somebody test a guess who holds every other row, the surviving secrets and all
@@ -114,6 +117,7 @@ impl From<Error> for Failure {
             Error::Consent(_)
             | Error::Index(_)
             | Error::Lake(_)
+            | Error::Goods(_)
             | Error::Payees(_)
             | Error::Entry(_)
             | Error::Arrow(_)

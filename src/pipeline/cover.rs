@@ -66,7 +66,7 @@ pub fn open(site: &Site, policy: Policy) -> Result<Done, Error> {
     body.insert("purpose".to_owned(), policy.purpose.as_str().into());
     let subject = subject(format!("cover:{}", policy.policy), canonical_digest(&policy)?);
     let entry = site.entry(Kind::CoverOpened, &[subject], &[], &body)?;
-    commit(site, covers.commit(), Act::Opened(Box::new(policy)), &entry)
+    commit(site, site.txn()?, covers.commit(), Act::Opened(Box::new(policy)), &entry)
 }
 
 /// Puts the insurer's money in. The same reference again is the same payment, and changes nothing.
@@ -97,7 +97,7 @@ pub fn fund(site: &Site, funded: Funded) -> Result<Done, Error> {
     let subject = subject(format!("payment:{}", funded.pool), commitment);
     let prev = leaf_hash(cover.opened.entry.as_bytes());
     let entry = site.entry(Kind::CoverFunded, &[subject], &[prev], &body)?;
-    commit(site, covers.commit(), Act::Funded(funded), &entry)
+    commit(site, site.txn()?, covers.commit(), Act::Funded(funded), &entry)
 }
 
 /// Returns a policy as it stands.
@@ -111,11 +111,18 @@ fn one<'a>(covers: &'a Covers, policy: &PoolId) -> Result<&'a Cover, Error> {
 
 /// Makes the commit after `newest`, the last one that the act was decided on, and puts its entry into
 /// the book. Whoever committed since then makes it a conflict: the act must be decided again.
-fn commit(site: &Site, newest: u64, act: Act, entry: &Entry) -> Result<Done, Error> {
+fn commit(site: &Site, txn: String, newest: u64, act: Act, entry: &Entry) -> Result<Done, Error> {
     let number = newest.saturating_add(1);
-    let body = Commit { txn: site.txn()?, time: site.now(), act, entry: entry.text().to_owned() };
+    let body = Commit { txn, time: site.now(), act, entry: entry.text().to_owned() };
     site.commit(&Sequence::new(&site.vault(), COMMITS), number, &body, entry)?;
     Ok(Done { commit: number, entry: entry.id(), new: true })
+}
+
+/// Returns what the book holds in place of an object: a digest under a key of the site, salted by the
+/// random id of its commit, which an erasure destroys.
+fn sealed(site: &Site, label: &[u8], txn: &str, object: &Sha3Digest) -> Sha3Digest {
+    let parts = [label, txn.as_bytes(), object.as_bytes().as_slice()];
+    Sha3Digest(hmac_sha3_parts(&site.secret("covers"), &parts))
 }
 
 /// Refuses an act before what was recorded: it would rewrite who was paid.

@@ -18,6 +18,8 @@
 //! 5. The secret of pseudonyms is renewed, so that none of before can be made again, and so is the key of
 //!    the vault: no older copy of it opens.
 
+mod commits;
+mod covers;
 mod documents;
 mod plan;
 mod rest;
@@ -34,8 +36,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use self::{
+    commits::commit,
     plan::{Move, PENDING, Plan},
-    rest::{destroy, known},
+    rest::{destroy, known, transfers},
     table::Openings,
 };
 use super::{Progress, consent::shown};
@@ -86,6 +89,9 @@ pub enum Error {
     /// A key could not be destroyed.
     #[error(transparent)]
     Vault(#[from] vault::Error),
+    /// Goods that were given cannot be read.
+    #[error(transparent)]
+    Goods(#[from] super::goods::Error),
     /// Payees cannot be read.
     #[error(transparent)]
     Payees(#[from] payee::Error),
@@ -261,7 +267,7 @@ fn check(plan: &Plan, people: &[String], reason: &str) -> Result<(), Error> {
     let length = reason.chars().count();
     let form = (1..=CLAUSE_CHARS_MAX).contains(&length) && !reason.chars().any(char::is_control);
     let told = plan.names.keys().chain(people).chain(&plan.holders);
-    let told = told.chain(plan.records.iter().map(|(_, local)| local));
+    let told = told.chain(plan.accounts.keys()).chain(plan.records.iter().map(|(_, local)| local));
     if !form || told.into_iter().any(|name| reason.contains(name.as_str())) {
         return Err(Error::Reason);
     }
@@ -376,34 +382,10 @@ fn renames(changed: &BTreeMap<&String, (Sha3Digest, Bytes)>) -> BTreeMap<String,
     both.map(|(was, new)| (was.to_string(), Sha3Digest::of(new).to_string())).collect()
 }
 
-fn commit(
-    plan: &Plan,
-    renames: &BTreeMap<String, String>,
-    path: &str,
-    old: &Bytes,
-) -> Result<Option<Bytes>, Error> {
-    let text = std::str::from_utf8(old).map_err(|_| Error::Format(path.to_owned()))?;
-    let mut new = text::redact(plan, renames, path, text)?;
-    // Why the steward moved a person's records may tell who they are.
-    if let Some(text) = new.take() {
-        let own: Value = serde_json::from_str(&text)?;
-        let reason = own.pointer("/act/reason").and_then(Value::as_str);
-        let moved = own.pointer("/act/act").is_some();
-        new = Some(match reason.filter(|_| moved) {
-            Some(reason) => {
-                let quoted = serde_json::to_string(reason)?;
-                text.replace(&format!("\"reason\": {quoted}"), "\"reason\": \"erased\"")
-            }
-            None => text,
-        });
-    }
-    Ok(new.map(Bytes::from))
-}
-
 /// Gathers what opens the roots that hold the people.
 fn openings(site: &Site, plan: &Plan) -> Result<Openings, Error> {
     let vault = site.vault();
-    let mut openings = Openings::default();
+    let mut openings = Openings { records: table::hashes(plan, &vault)?, ..Openings::default() };
     let register = consent::Register::load(&vault)?;
     for id in &plan.ids {
         let id = ContributorId::parse(id)?;
@@ -468,6 +450,7 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
             vault.delete(&listed.path)?;
         }
     }
+    transfers(site, &plan)?;
     progress.stage("versions and keys", 1);
     if plan.destroy {
         destroy(site, &plan)?;
@@ -488,6 +471,8 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
         progress.stage("a new key for the vault", 1);
         site.keyring().rotate_vault(&|_, _| ())?;
     }
+    // What a writer that died left half-written may hold a row.
+    site.store().sweep("")?;
     vault.delete(PENDING)?;
     Ok((number, entry))
 }

@@ -159,9 +159,20 @@ pub fn fund(site: &Site, funded: Funded) -> Result<Done, Error> {
 /// Makes the commit after `newest`, the last one that the act was decided on, and puts its entry into
 /// the book. Whoever committed since then makes it a conflict: the act must be decided again.
 pub(super) fn commit(site: &Site, newest: u64, act: Act, entry: &Entry) -> Result<Done, Error> {
+    commit_as(site, site.txn()?, newest, act, entry)
+}
+
+/// As [`commit`], under a random id that was drawn before: the entry's commitment is salted by it.
+pub(super) fn commit_as(
+    site: &Site,
+    txn: String,
+    newest: u64,
+    act: Act,
+    entry: &Entry,
+) -> Result<Done, Error> {
     let sequence = sequence(site);
     let number = newest.saturating_add(1);
-    let body = Commit { txn: site.txn()?, time: site.now(), act, entry: entry.text().to_owned() };
+    let body = Commit { txn, time: site.now(), act, entry: entry.text().to_owned() };
     site.commit(&sequence, number, &body, entry)?;
     Ok(Done { commit: number, entry: entry.id(), new: true })
 }

@@ -218,10 +218,15 @@ fn sequence(site: &Site) -> Sequence {
 
 /// Makes the commit after `newest`, the last one that the act was decided on; whoever committed since
 /// then makes it a conflict.
-fn commit(site: &Site, newest: u64, act: GoodsAct, entry: &Entry) -> Result<Done, Error> {
+fn commit(
+    site: &Site,
+    txn: String,
+    newest: u64,
+    act: GoodsAct,
+    entry: &Entry,
+) -> Result<Done, Error> {
     let number = newest.saturating_add(1);
-    let (txn, time) = (site.txn()?, site.now());
-    let body = GoodsCommit { txn, time, act, entry: entry.text().to_owned() };
+    let body = GoodsCommit { txn, time: site.now(), act, entry: entry.text().to_owned() };
     site.commit(&sequence(site), number, &body, entry)?;
     Ok(Done { commit: number, entry: entry.id(), new: true })
 }
@@ -266,7 +271,7 @@ pub fn receive(site: &Site, gift: Received) -> Result<Done, Error> {
     let subject = subject(format!("goods:{}/{}", gift.pool, gift.item), commitment);
     let prev = leaf_hash(pool.opened.entry.as_bytes());
     let entry = site.entry(Kind::GoodsReceived, &[subject], &[prev], &body)?;
-    commit(site, newest, GoodsAct::Received(gift), &entry)
+    commit(site, site.txn()?, newest, GoodsAct::Received(gift), &entry)
 }
 
 /// What is to be given.
@@ -416,7 +421,8 @@ impl One<'_> {
             site.vault().put_content(&at.path, &Bytes::from(bytes))?;
         }
         let entry = self.entry(site, &basis, &given, value)?;
-        let done = commit(site, newest, GoodsAct::Given(Box::new(given.clone())), &entry)?;
+        let done =
+            commit(site, site.txn()?, newest, GoodsAct::Given(Box::new(given.clone())), &entry)?;
         Ok(GivenItem { given, value, people, done: Some(done) })
     }
 
@@ -479,13 +485,17 @@ fn people(lines: &[GivenLine]) -> u64 {
 }
 
 /// Reads the recorded lines of a giving.
-fn given_lines(site: &Site, commit: u64, given: &Given) -> Result<Vec<GivenLine>, Error> {
+pub(super) fn given_lines(
+    site: &Site,
+    commit: u64,
+    given: &Given,
+) -> Result<Vec<GivenLine>, Error> {
     let bytes = object(site, &given.lines)?;
     read_given(&bytes).map_err(|source| Error::Lines { commit, source })
 }
 
 /// Returns the secrets that vouchers are made of.
-fn secrets(site: &Site) -> Secrets {
+pub(super) fn secrets(site: &Site) -> Secrets {
     Secrets { codes: site.secret("voucher-codes"), ids: site.secret("voucher-ids") }
 }
 

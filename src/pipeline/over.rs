@@ -6,7 +6,7 @@
 
 use serde_json::Map;
 
-use super::fund::{self, Done, commit, found, load, subject};
+use super::fund::{self, Done, commit_as, found, load, subject};
 use crate::{
     digest::{Sha3Digest, canonical, hex, hmac_sha3_parts},
     lake::Version,
@@ -113,7 +113,14 @@ pub fn decide(site: &Site, decision: Overridden) -> Result<Done, Error> {
             known(site, pool, contributor)?;
         }
     }
-    let parts = [decision.pool.as_str().as_bytes(), &canonical(&decision.change)?];
+    // Salted by the commit's random id, which an erasure of the person that it names destroys.
+    let (txn, change) = (site.txn()?, canonical(&decision.change)?);
+    let parts = [
+        b"almoner/settlement-overrides/v2".as_slice(),
+        txn.as_bytes(),
+        decision.pool.as_str().as_bytes(),
+        &change,
+    ];
     let commitment = Sha3Digest(hmac_sha3_parts(&site.secret("settlement-overrides"), &parts));
     let mut body = Map::new();
     body.insert("pool".to_owned(), decision.pool.as_str().into());
@@ -125,7 +132,7 @@ pub fn decide(site: &Site, decision: Overridden) -> Result<Done, Error> {
     let before = pool.settled.last().map_or(&pool.opened.entry, |s| &s.entry);
     let prev = leaf_hash(before.as_bytes());
     let entry = site.entry(Kind::SettlementOverridden, &[subject], &[prev], &body)?;
-    Ok(commit(site, newest, Act::Overridden(decision), &entry)?)
+    Ok(commit_as(site, txn, newest, Act::Overridden(decision), &entry)?)
 }
 
 /// Asks for a question of the pool's datasets that no settlement has paid for.

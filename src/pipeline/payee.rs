@@ -141,8 +141,10 @@ pub fn import(site: &Site, file: &Path, rejects_max_ppm: u32) -> Result<Outcome,
     let (object, bytes) = write_payees(&news).map_err(Error::Write)?;
     vault.put_content(&object.path, &bytes)?;
     let number = register.commit().saturating_add(1);
-    // Keyed: who a payee is and where they bank could else be guessed and checked against the book.
-    let parts = [b"almoner/payees/v1".as_slice(), object.digest.as_bytes()];
+    // Keyed, and salted by the commit's random id: who a payee is and where they bank could else be
+    // guessed and checked against the book, by who holds the keys even once they are erased.
+    let txn = site.txn()?;
+    let parts = [b"almoner/payees/v2".as_slice(), txn.as_bytes(), object.digest.as_bytes()];
     let commitment = Sha3Digest(hmac_sha3_parts(&site.secret("payees"), &parts));
     let mut body = Map::new();
     body.insert("commit".to_owned(), number.into());
@@ -151,7 +153,7 @@ pub fn import(site: &Site, file: &Path, rejects_max_ppm: u32) -> Result<Outcome,
     body.insert("commitment".to_owned(), commitment.to_string().into());
     let entry = site.entry(Kind::PayeesRegistered, &[], &[], &body)?;
     let commit = Commit {
-        txn: site.txn()?,
+        txn,
         time: site.now(),
         payees: object,
         contributors: outcome.contributors,

@@ -286,7 +286,8 @@ fn order(
         })
         .collect();
     let (lines_object, lines_bytes) = Object::write("payouts/lines", &lines)?;
-    let message = message(site, owing.id(), period, &lines_object, &payments, date, terms);
+    let txn = site.txn()?;
+    let message = message(site, &txn);
     let order = Order {
         message: &message,
         created: site.now(),
@@ -323,8 +324,8 @@ fn order(
     let vault = site.vault();
     vault.put_content(&exported.file.path, &file.clone().into())?;
     vault.put_content(&exported.lines.path, &lines_bytes)?;
-    let entry = exported_entry(site, asked.debts, &exported)?;
-    let commit = commit(site, newest, Act::Exported(Box::new(exported.clone())), &entry)?;
+    let entry = exported_entry(site, &txn, asked.debts, &exported)?;
+    let commit = commit(site, txn, newest, Act::Exported(Box::new(exported.clone())), &entry)?;
     Ok(Ordered { order: exported, commit, entry: entry.id(), new: true, file })
 }
 
@@ -345,30 +346,10 @@ fn end_to_end(site: &Site, pool: &PoolId, due: &Due, attempt: u32) -> String {
     opaque("AL", &hmac_sha3_parts(&site.secret("payout-ids"), &parts))
 }
 
-/// Makes the id of a message of all that it orders: the same order again is the same message.
-fn message(
-    site: &Site,
-    pool: &PoolId,
-    period: &Period,
-    lines: &Object,
-    payments: &[Payment<'_>],
-    date: Date,
-    terms: &Terms,
-) -> String {
-    let accounts: String = payments
-        .iter()
-        .flat_map(|p| [p.account.iban.as_str(), "\n", &p.account.name, "\n"])
-        .collect();
-    let date = date.to_string();
-    let parts = [
-        pool.as_str().as_bytes(),
-        period.as_str().as_bytes(),
-        lines.digest.as_bytes(),
-        accounts.as_bytes(),
-        date.as_bytes(),
-        terms.version.as_str().as_bytes(),
-        terms.debtor.iban.as_str().as_bytes(),
-    ];
+/// Makes the id of a message of the random id of its commit: it is handed out once that stands, and found
+/// again with it.
+fn message(site: &Site, txn: &str) -> String {
+    let parts = [b"almoner/payout-message/v2".as_slice(), txn.as_bytes()];
     opaque("ALM", &hmac_sha3_parts(&site.secret("payout-ids"), &parts))
 }
 
@@ -378,9 +359,16 @@ fn opaque(prefix: &str, mac: &[u8; 32]) -> String {
     id
 }
 
-fn exported_entry(site: &Site, debts: &[Debt<'_>], exported: &Exported) -> Result<Entry, Error> {
+fn exported_entry(
+    site: &Site,
+    txn: &str,
+    debts: &[Debt<'_>],
+    exported: &Exported,
+) -> Result<Entry, Error> {
+    // Salted by the commit's random id, which an erasure of who is paid destroys.
     let parts = [
-        b"almoner/payout-exported/v1".as_slice(),
+        b"almoner/payout-exported/v2".as_slice(),
+        txn.as_bytes(),
         exported.lines.digest.as_bytes(),
         exported.file.digest.as_bytes(),
     ];
@@ -406,9 +394,9 @@ fn exported_entry(site: &Site, debts: &[Debt<'_>], exported: &Exported) -> Resul
     Ok(site.entry(Kind::PayoutExported, &[subject(name, commitment)], &prev, &body)?)
 }
 
-fn commit(site: &Site, newest: u64, act: Act, entry: &Entry) -> Result<u64, Error> {
+fn commit(site: &Site, txn: String, newest: u64, act: Act, entry: &Entry) -> Result<u64, Error> {
     let number = newest.saturating_add(1);
-    let body = Commit { txn: site.txn()?, time: site.now(), act, entry: entry.text().to_owned() };
+    let body = Commit { txn, time: site.now(), act, entry: entry.text().to_owned() };
     site.commit(&Sequence::new(&site.vault(), COMMITS), number, &body, entry)?;
     Ok(number)
 }

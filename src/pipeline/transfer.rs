@@ -34,6 +34,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub(super) use self::book::of_patients;
 pub use self::{
     approvers::Approver,
     book::{Act, ApproverLine, Approvers, COMMITS, Commit, Content, End, Line, Score, Step, Steps},

@@ -16,7 +16,7 @@ use crate::{
         table::leaf_hash,
     },
     digest::{Sha3Digest, Sha256, canonical_digest, hex, hmac_sha3_parts},
-    ledger::{Entry, Kind},
+    ledger::Kind,
     money::{Amount, Currency},
 };
 
@@ -40,7 +40,7 @@ fn one<'a>(
     heads: &mut Heads<'a>,
     redacted: bool,
 ) -> Option<Said> {
-    let CoverCommit { time, act, entry, .. } = &commit.body;
+    let CoverCommit { txn, time, act, entry } = &commit.body;
     let own = leaf_hash(entry.as_bytes());
     if let CoverAct::Opened(policy) = act {
         heads.insert(&policy.policy, (own, own, policy.currency));
@@ -74,7 +74,7 @@ fn one<'a>(
             (Kind::CoverFunded, body, opened, vec![subject])
         }
         CoverAct::Enrolled(act) => {
-            let commitment = sealed(evidence, b"almoner/cover-people/v1", &act.people.digest);
+            let commitment = sealed(evidence, b"almoner/cover-people/v2", txn, &act.people.digest);
             if commitment != act.commitment && !redacted {
                 return None;
             }
@@ -86,7 +86,7 @@ fn one<'a>(
             (Kind::CoverEnrolled, body, newest, Vec::new())
         }
         CoverAct::Evaluated(act) => {
-            let body = evaluated(evidence, act, (commit.entry.as_ref()?, redacted), currency)?;
+            let body = evaluated(evidence, commit, act, redacted, currency)?;
             let subject = (format!("cover:{}", act.policy), act.commitment, None);
             (Kind::CoverEvaluated, body, newest, vec![subject])
         }
@@ -94,18 +94,21 @@ fn one<'a>(
     Some(Said { kind, time: *time, body, prev: vec![prev], subjects })
 }
 
-fn sealed(evidence: &Evidence, label: &[u8], digest: &Sha3Digest) -> Sha3Digest {
-    let parts = [label, digest.as_bytes().as_slice()];
+fn sealed(evidence: &Evidence, label: &[u8], txn: &str, digest: &Sha3Digest) -> Sha3Digest {
+    let parts = [label, txn.as_bytes(), digest.as_bytes().as_slice()];
     Sha3Digest(hmac_sha3_parts(&evidence.secrets.covers, &parts))
 }
 
 fn evaluated(
     evidence: &Evidence,
+    commit: &Numbered<CoverCommit>,
     act: &Evaluated,
-    (entry, redacted): (&Entry, bool),
+    redacted: bool,
     currency: Currency,
 ) -> Option<Value> {
-    let commitment = sealed(evidence, b"almoner/cover-lines/v1", &act.lines.digest);
+    let entry = commit.entry.as_ref()?;
+    let txn = &commit.body.txn;
+    let commitment = sealed(evidence, b"almoner/cover-lines/v2", txn, &act.lines.digest);
     if commitment != act.commitment && !redacted {
         return None;
     }

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::audit) struct CoverCommit {
-    txn: String,
+    pub(super) txn: String,
     pub(in crate::audit) time: Instant,
     pub(in crate::audit) act: CoverAct,
     pub(in crate::audit) entry: String,

@@ -8,10 +8,9 @@ use std::{fs::File, path::Path};
 use serde::Serialize;
 use serde_json::Map;
 
-use super::{Error, check_clock, commit, one};
+use super::{Error, check_clock, commit, one, sealed};
 use crate::{
     cover::{self, Act, Covers, EnrolmentFault, Enrolments, enrolments},
-    digest::{Sha3Digest, hmac_sha3_parts},
     ledger::{EntryId, Kind},
     payee::Object,
     pipeline::{consent::shown, linkage::resolver},
@@ -79,9 +78,9 @@ pub fn enrol(
     }
     let (people, bytes) = Object::write("covers/people", &news).map_err(Error::Write)?;
     vault.put_content(&people.path, &bytes)?;
-    // Keyed: whether somebody is enrolled could else be guessed and checked against the book.
-    let parts = [b"almoner/cover-people/v1".as_slice(), people.digest.as_bytes()];
-    let commitment = Sha3Digest(hmac_sha3_parts(&site.secret("covers"), &parts));
+    // Keyed and salted: whether somebody is enrolled could else be guessed and checked against the book.
+    let txn = site.txn()?;
+    let commitment = sealed(site, b"almoner/cover-people/v2", &txn, &people.digest);
     let mut body = Map::new();
     body.insert("policy".to_owned(), policy.as_str().into());
     body.insert("count".to_owned(), shown(count));
@@ -89,7 +88,7 @@ pub fn enrol(
     let prev = leaf_hash(held.newest_entry().as_bytes());
     let entry = site.entry(Kind::CoverEnrolled, &[], &[prev], &body)?;
     let act = cover::Enrolled { policy: policy.clone(), people, commitment };
-    let done = commit(site, covers.commit(), Act::Enrolled(act), &entry)?;
+    let done = commit(site, txn, covers.commit(), Act::Enrolled(act), &entry)?;
     outcome.commit = Some(done.commit);
     outcome.entry = Some(done.entry);
     Ok(outcome)

@@ -10,15 +10,16 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, table, text};
+use super::{Error, covers, table, text};
 use crate::{
-    bank,
-    digest::{Sha3Digest, hex},
+    bank, cover,
+    digest::{Sha3Digest, hex, hmac_sha3_parts},
     instant::Instant,
     lake::Lake,
     linkage::{self, PersonIndex},
     party::ContributorId,
     payee::{self, PayeeId},
+    pipeline::{goods, transfer},
     redaction::NOBODY,
     site::Site,
     store::{Sequence, Store},
@@ -53,6 +54,18 @@ pub(super) struct Plan {
     pub(super) holders: BTreeSet<String>,
     /// What stands for them, and what takes its place.
     pub(super) names: BTreeMap<String, String>,
+    /// Their accounts, likewise: another's row that has the same account keeps it.
+    #[serde(default)]
+    pub(super) accounts: BTreeMap<String, String>,
+    /// The transfers of their records to or from other institutions.
+    #[serde(default)]
+    pub(super) transfers: BTreeSet<String>,
+    /// The ids of their rows that covers paid for, in the same order as before.
+    #[serde(default)]
+    pub(super) rows: BTreeMap<String, String>,
+    /// A secret under which other ids and hashes are made of theirs.
+    #[serde(default)]
+    pub(super) secret: String,
     /// By the ids of payments, where each stands in its order from now on.
     pub(super) orders: BTreeMap<String, u64>,
     /// The versions that hold them.
@@ -85,6 +98,10 @@ impl Plan {
         self.records.clear();
         self.holders.clear();
         self.names.clear();
+        self.accounts.clear();
+        self.transfers.clear();
+        self.rows.clear();
+        self.secret.clear();
         self.orders.clear();
         self.versions.clear();
         self.moves = Some(Vec::new());
@@ -113,6 +130,10 @@ impl Plan {
             records: BTreeSet::new(),
             holders: BTreeSet::new(),
             names: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            transfers: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            secret: hex(&site.random()?),
             orders: BTreeMap::new(),
             versions: BTreeSet::new(),
             moves: None,
@@ -136,6 +157,9 @@ impl Plan {
         plan.rosters(site)?;
         plan.payees(site)?;
         plan.payments(site)?;
+        plan.vouchers(site)?;
+        plan.covered(site)?;
+        plan.transfers(site)?;
         plan.linkage(site)?;
         Ok(plan)
     }
@@ -185,7 +209,10 @@ impl Plan {
                 }
                 if let Some(account) = &payee.account {
                     self.holders.insert(account.name.clone());
-                    self.name(account.iban.as_str(), || nowhere(&random(site)?))?;
+                    let iban = account.iban.as_str();
+                    if !self.accounts.contains_key(iban) {
+                        self.accounts.insert(iban.to_owned(), nowhere(&random(site)?)?);
+                    }
                 }
             }
         }
@@ -234,6 +261,66 @@ impl Plan {
         let ids = (0..).zip(new).map(|(at, (_, id))| (id.to_owned(), at));
         self.orders.extend(ids);
         Ok(())
+    }
+
+    /// The ids of their vouchers: of the same numbers, as if they had been issued to who stands in their
+    /// place.
+    fn vouchers(&mut self, site: &Site) -> Result<(), Error> {
+        let secrets = goods::secrets(site);
+        for (pool, items) in goods::goods(site)? {
+            for (item, goods) in items {
+                for given in &goods.given {
+                    for line in goods::given_lines(site, given.commit, &given.act)? {
+                        let Some(alias) = self.names.get(line.contributor.as_str()) else {
+                            continue;
+                        };
+                        let alias = ContributorId::parse(alias)?;
+                        for number in (line.held.saturating_add(1)..)
+                            .take_while(|number| number - line.held <= line.units)
+                        {
+                            let id = |whose| secrets.id(&pool, &item, whose, number);
+                            let (own, other) = (id(&line.contributor), id(&alias));
+                            self.names.insert(own.as_str().to_owned(), other.as_str().to_owned());
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of their rows that covers paid for. The first row of an event is what paid: they stay in
+    /// their order.
+    fn covered(&mut self, site: &Site) -> Result<(), Error> {
+        let vault = site.vault();
+        let mut rows = BTreeSet::new();
+        for object in vault.list(cover::LINES)?.iter().filter(|o| covers::is_lines(&o.path)) {
+            let bytes = vault.get(&object.path)?;
+            let text =
+                std::str::from_utf8(&bytes).map_err(|_| Error::Format(object.path.clone()))?;
+            let lines = covers::read(&object.path, text)?;
+            let own = lines.into_iter().filter(|l| self.ids.contains(l.contributor.as_str()));
+            rows.extend(own.map(|line| line.row.id));
+        }
+        let others: BTreeSet<String> =
+            rows.iter().map(|row| hex(self.other(row.as_bytes()).split_at(16).0)).collect();
+        self.rows = rows.into_iter().zip(others).collect();
+        Ok(())
+    }
+
+    /// Which transfers are of their records.
+    fn transfers(&mut self, site: &Site) -> Result<(), Error> {
+        let own = transfer::of_patients(site, |patient| {
+            self.ids.contains(patient) || self.records.iter().any(|(_, local)| local == patient)
+        });
+        self.transfers = own.map_err(|_| Error::Format("vault/transfers".to_owned()))?;
+        Ok(())
+    }
+
+    /// Returns what takes the place of an id or a hash that is not theirs alone to name: nobody who lacks
+    /// the plan's secret can make it.
+    pub(super) fn other(&self, own: &[u8]) -> [u8; 32] {
+        hmac_sha3_parts(&[0; 32], &[b"almoner/erased/v1", self.secret.as_bytes(), own])
     }
 
     /// The ids of linkage commits that hold them: the keys of those commits rest on them.

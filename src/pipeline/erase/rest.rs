@@ -38,6 +38,20 @@ pub(super) fn known(site: &Site) -> Result<BTreeSet<String>, Error> {
     Ok(known)
 }
 
+/// Deletes the records that were kept or sealed for a transfer of the people: one that is still open ends,
+/// its record lost.
+pub(super) fn transfers(site: &Site, plan: &Plan) -> Result<(), Error> {
+    let vault = site.vault();
+    for transfer in &plan.transfers {
+        for folder in ["content", "sealed"] {
+            for object in vault.list(&format!("transfers/{folder}/{transfer}"))? {
+                vault.delete(&object.path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Destroys the keys of versions that hold the people; at a site without keys the segments that no other
 /// version needs.
 pub(super) fn destroy(site: &Site, plan: &Plan) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use arrow::{
         Array as _, ArrayRef, AsArray as _, FixedSizeBinaryArray, RecordBatch, StringArray,
         UInt64Array,
     },
-    compute::{concat_batches, take},
+    compute::{concat_batches, nullif, take},
     datatypes::Int64Type,
 };
 use bytes::Bytes;
@@ -26,7 +26,14 @@ use crate::{
     linkage::{self, Assignment},
     party::{ContributorId, InstitutionId},
     redaction::{self, LEAF, OPENING},
+    store::Store,
 };
+
+/// The column of whose a row is.
+const CONTRIBUTOR: &str = "contributor";
+
+/// The column of a record's keyed hash.
+const HASH: &str = "hash";
 
 /// What opens the roots that hold the people.
 #[derive(Default)]
@@ -35,6 +42,46 @@ pub(super) struct Openings {
     pub(super) events: BTreeMap<u64, [u8; 32]>,
     /// By path of the table of members: the key of its commit.
     pub(super) linkage: BTreeMap<String, [u8; 32]>,
+    /// The keyed hashes of their records, and what takes the place of each.
+    pub(super) records: BTreeMap<[u8; HASH_BYTES], [u8; HASH_BYTES]>,
+}
+
+/// The length of a record's hash.
+const HASH_BYTES: usize = 16;
+
+/// Where the records of versions are, in the vault.
+const RECORDS: &str = "records";
+
+/// Gathers the hashes of the people's records. One that somebody else's record has too stays: what others
+/// brought is counted by it.
+pub(super) fn hashes(
+    plan: &Plan,
+    vault: &Store,
+) -> Result<BTreeMap<[u8; HASH_BYTES], [u8; HASH_BYTES]>, Error> {
+    let (mut own, mut others) = (BTreeMap::new(), Vec::new());
+    let listed = vault.list(RECORDS)?;
+    for is_first in [true, false] {
+        for object in &listed {
+            let batch = read(&vault.get(&object.path)?)?;
+            let (Some(whose), Some(hashes)) = (text(&batch, CONTRIBUTOR), binary(&batch, HASH))
+            else {
+                return Err(odd(HASH));
+            };
+            for (whose, hash) in whose.iter().zip(hashes) {
+                let hash = <[u8; HASH_BYTES]>::try_from(hash.unwrap_or_default());
+                let hash = hash.map_err(|_| odd(HASH))?;
+                if plan.ids.contains(whose.unwrap_or_default()) {
+                    if let Some(other) = plan.other(&hash).first_chunk().filter(|_| is_first) {
+                        own.insert(hash, *other);
+                    }
+                } else if !is_first && own.contains_key(&hash) {
+                    others.push(hash);
+                }
+            }
+        }
+    }
+    own.retain(|hash, _| !others.contains(hash));
+    Ok(own)
 }
 
 /// Reads two columns of text; `None` where the bytes hold no such table. Empty rows are left out.
@@ -94,6 +141,7 @@ pub(super) fn redact(
                 |row| has("institution_a", "local_a", row) || has("institution_b", "local_b", row);
             emptied(&batch, &rows().map(either).collect::<Vec<_>>(), &[], None, &|_| Ok(None))?
         }
+        [RECORDS, ..] => records(plan, openings, &batch)?,
         _ => renamed(plan, &batch)?,
     };
     new.map(|batch| write(&batch)).transpose()
@@ -174,6 +222,50 @@ fn renamed(plan: &Plan, batch: &RecordBatch) -> Result<Option<RecordBatch>, Erro
         }
     }
     Ok(Some(RecordBatch::try_new(schema, columns)?))
+}
+
+/// Puts other hashes in the place of those of a person's records, without what likens them to others', and
+/// random names in the place of theirs.
+fn records(
+    plan: &Plan,
+    openings: &Openings,
+    batch: &RecordBatch,
+) -> Result<Option<RecordBatch>, Error> {
+    let (Some(whose), Some(hashes)) = (text(batch, CONTRIBUTOR), binary(batch, HASH)) else {
+        return Err(odd(HASH));
+    };
+    let own: Vec<bool> =
+        whose.iter().map(|whose| whose.is_some_and(|id| plan.ids.contains(id))).collect();
+    if !own.contains(&true) {
+        return Ok(None);
+    }
+    let mut new = Vec::with_capacity(own.len());
+    for (hash, own) in hashes.iter().zip(&own) {
+        let hash = <[u8; HASH_BYTES]>::try_from(hash.unwrap_or_default());
+        let hash = hash.map_err(|_| odd(HASH))?;
+        new.push(if *own { openings.records.get(&hash).copied().unwrap_or(hash) } else { hash });
+    }
+    let (schema, mut columns) = (batch.schema(), batch.columns().to_vec());
+    for (field, column) in schema.fields().iter().zip(&mut columns) {
+        match field.name().as_str() {
+            HASH => *column = Arc::new(FixedSizeBinaryArray::try_from_iter(new.iter())?),
+            "tokens" => *column = nullif(column, &own.clone().into())?,
+            _ => {}
+        }
+    }
+    let Some(batch) = renamed(plan, &RecordBatch::try_new(schema, columns)?)? else {
+        return Ok(None);
+    };
+    // By contributor and hash, as they are written: a place among the others tells nothing either.
+    let (Some(whose), Some(hashes)) = (text(&batch, CONTRIBUTOR), binary(&batch, HASH)) else {
+        return Err(odd(HASH));
+    };
+    let mut order: Vec<_> = whose.iter().zip(hashes.iter()).zip(0_u64..).collect();
+    order.sort_unstable();
+    let order: UInt64Array = order.into_iter().map(|(_, row)| row).collect::<Vec<_>>().into();
+    let sorted: Result<Vec<ArrayRef>, _> =
+        batch.columns().iter().map(|column| take(column.as_ref(), &order, None)).collect();
+    Ok(Some(RecordBatch::try_new(batch.schema(), sorted?)?))
 }
 
 /// The key of a row of members: of its commit, or as an earlier erasure left it.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, plan::Plan};
+use super::{Error, covers, plan::Plan};
 
 /// What an erased holder of an account is called.
 const HOLDER: &str = "Erased";
@@ -18,6 +18,9 @@ pub(super) fn redact(
     path: &str,
     text: &str,
 ) -> Result<Option<String>, Error> {
+    if covers::is_lines(path) {
+        return covers::redact(plan, path, text);
+    }
     let kind = path.rsplit_once('.').map(|(_, kind)| kind);
     let mut new = match kind {
         Some("xml") => order(plan, text),
@@ -53,6 +56,9 @@ pub(super) fn values(plan: &Plan, text: &str) -> Result<String, Error> {
         }
     }
     if is_own {
+        for (from, to) in &plan.accounts {
+            new = new.replace(&quoted(from)?, &quoted(to)?);
+        }
         for holder in &plan.holders {
             new = new.replace(
                 &format!("\"name\":{}", quoted(holder)?),
@@ -96,7 +102,7 @@ fn order(plan: &Plan, text: &str) -> String {
                 is_own = true;
                 let own = element(payment, "EndToEndId", |_| Some(to));
                 let own = element(&own, "Nm", |_| Some(HOLDER));
-                element(&own, "IBAN", |iban| plan.names.get(iban).map(String::as_str))
+                element(&own, "IBAN", |iban| plan.accounts.get(iban).map(String::as_str))
             }
             None => payment.to_owned(),
         };
@@ -125,4 +131,31 @@ fn element<'a>(xml: &str, name: &str, new: impl Fn(&str) -> Option<&'a str>) -> 
     }
     out.push_str(rest);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_account_that_somebody_else_has_too_stays_theirs() {
+        let plan: Plan = serde_json::from_value(json!({
+            "txn": "t", "time": "2027-01-01T00:00:00Z", "clause": "c", "destroy": true, "people": 1,
+            "payments": 0, "ids": ["p-1"], "records": [], "holders": ["Jane Roe"], "orders": {},
+            "names": { "p-1": "erased-1" }, "accounts": { "DE1": "XX1" }, "versions": [], "moves": null,
+        }))
+        .unwrap();
+        let line = |id: &str, name: &str, iban: &str| {
+            format!(
+                r#"{{"id":{{"contributor":"{id}"}},"account":{{"name":"{name}","iban":"{iban}"}}}}"#
+            ) + "\n"
+        };
+        let [own, other] = [line("p-1", "Jane Roe", "DE1"), line("p-2", "Jane Roe", "DE1")];
+        let text = own + &other;
+        let new = redact(&plan, &BTreeMap::new(), "payees/objects/1.ndjson", &text).unwrap();
+        let own = line("erased-1", "Erased", "XX1");
+        assert_eq!(new, Some(own + &other), "another's account is gone, or the own one stays");
+    }
 }

@@ -178,7 +178,7 @@ fn an_act_decided_on_goods_that_have_changed_is_a_conflict() {
     let schema = Schema::of(Kind::GoodsReceived);
     let subjects = schema.sample_subjects();
     let entry = site.entry(Kind::GoodsReceived, &subjects, &[], &schema.sample()).unwrap();
-    let late = commit(&site, 0, GoodsAct::Received(meters(1, "late")), &entry);
+    let late = commit(&site, "t".to_owned(), 0, GoodsAct::Received(meters(1, "late")), &entry);
     let conflict =
         |result| matches!(result, Err(Error::Fund(fund::Error::Site(site::Error::Conflict(_)))));
     assert!(conflict(late), "two stewards could give the same meters twice");

@@ -121,8 +121,10 @@ pub fn find(site: &Site, code: &VoucherCode) -> Result<Found, Error> {
 pub fn redeem(site: &Site, code: &VoucherCode) -> Result<Ended, Error> {
     let (found, newest, giving) = standing(site, code)?;
     let Voucher { id, pool, item, giving: at, .. } = found.voucher;
+    let txn = site.txn()?;
     let entry = entry(
         site,
+        &txn,
         Kind::VoucherRedeemed,
         None,
         (&pool, &item),
@@ -131,7 +133,7 @@ pub fn redeem(site: &Site, code: &VoucherCode) -> Result<Ended, Error> {
         giving,
     )?;
     let act = Redeemed { pool: pool.clone(), item: item.clone(), giving: at, voucher: id };
-    let done = commit(site, newest, GoodsAct::Redeemed(act), &entry)?;
+    let done = commit(site, txn, newest, GoodsAct::Redeemed(act), &entry)?;
     Ok(Ended { pool, item, units: 1, value: found.value, done })
 }
 
@@ -202,15 +204,21 @@ fn lapse(
 ) -> Result<Ended, Error> {
     let units = vouchers.len() as u64;
     let of = (&pool, &item);
-    let entry = entry(site, Kind::VouchersLapsed, Some(how), of, &vouchers, value, giving)?;
+    let txn = site.txn()?;
+    let entry = entry(site, &txn, Kind::VouchersLapsed, Some(how), of, &vouchers, value, giving)?;
     let act = Lapsed { pool: pool.clone(), item: item.clone(), how, vouchers };
-    let done = commit(site, newest, GoodsAct::Lapsed(act), &entry)?;
+    let done = commit(site, txn, newest, GoodsAct::Lapsed(act), &entry)?;
     Ok(Ended { pool, item, units, value, done })
 }
 
-/// Makes the entry of vouchers that end: how many, and a keyed commitment to which.
+/// Makes the entry of vouchers that end: how many, and a commitment to which, keyed and salted.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a member of the entry, or what it is signed with"
+)]
 fn entry(
     site: &Site,
+    txn: &str,
     kind: Kind,
     how: Option<Lapse>,
     (pool, item): (&PoolId, &ItemId),
@@ -218,7 +226,7 @@ fn entry(
     value: Amount,
     giving: EntryId,
 ) -> Result<Entry, Error> {
-    let commitment = secrets(site).commitment(pool, item, vouchers);
+    let commitment = secrets(site).commitment(txn, pool, item, vouchers);
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
     put("pool", pool.as_str().into());

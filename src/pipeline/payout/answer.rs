@@ -114,15 +114,23 @@ pub fn answer(
     };
     let prev: Vec<EntryId> =
         payouts.exports(pool).filter(of).map(|export| leaf_hash(export.entry.as_bytes())).collect();
-    let entry = answered_entry(site, &answered, &prev)?;
-    heard.commit = Some(commit(site, payouts.commit(), Act::Answered(Box::new(answered)), &entry)?);
+    let txn = site.txn()?;
+    let entry = answered_entry(site, &txn, &answered, &prev)?;
+    let act = Act::Answered(Box::new(answered));
+    heard.commit = Some(commit(site, txn, payouts.commit(), act, &entry)?);
     heard.entry = Some(entry.id());
     Ok(heard)
 }
 
-fn answered_entry(site: &Site, answered: &Answered, prev: &[EntryId]) -> Result<Entry, Error> {
+fn answered_entry(
+    site: &Site,
+    txn: &str,
+    answered: &Answered,
+    prev: &[EntryId],
+) -> Result<Entry, Error> {
     let parts = [
-        b"almoner/payout-settled/v1".as_slice(),
+        b"almoner/payout-settled/v2".as_slice(),
+        txn.as_bytes(),
         answered.answers.digest.as_bytes(),
         answered.source.as_bytes(),
     ];

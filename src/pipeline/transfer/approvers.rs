@@ -97,8 +97,10 @@ impl Clerk<'_> {
         let lines = vec![line];
         let (approvers, bytes) = Object::write("transfers/approvers", &lines)?;
         vault.put_content(&approvers.path, &bytes)?;
-        // Keyed: whose key it is could else be guessed and checked against the book.
-        let parts = [b"almoner/approvers/v1".as_slice(), approvers.digest.as_bytes()];
+        // Keyed and salted: whose key it is could else be guessed and checked against the book.
+        let txn = self.site.txn()?;
+        let digest = approvers.digest.as_bytes();
+        let parts = [b"almoner/approvers/v2".as_slice(), txn.as_bytes(), digest];
         let commitment = Sha3Digest(hmac_sha3_parts(&self.site.secret("approvers"), &parts));
         let mut body = Map::new();
         body.insert("count".to_owned(), shown(approvers.count));
@@ -106,7 +108,7 @@ impl Clerk<'_> {
         let entry = self.site.entry(Kind::ApproversRegistered, &[], &[], &body)?;
         let number = self.book.number.saturating_add(1);
         let commit = Commit {
-            txn: self.site.txn()?,
+            txn,
             time: self.now(),
             act: Act::Approvers(Approvers { approvers }),
             entry: entry.text().to_owned(),

@@ -22,7 +22,7 @@
 //! line; its entry `approvers-registered` has `count` and `commitment`, the keyed digest of the object.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
 };
 
@@ -36,6 +36,7 @@ use crate::{
     party::InstitutionId,
     payee::Object,
     signed_note::Signer,
+    site::Site,
     store::{Sequence, Store},
     transfer::{Booked, BookedBatch, Role, TransferId, batch_root},
 };
@@ -294,6 +295,16 @@ impl Held {
     pub(super) fn files(&self) -> impl Iterator<Item = &File> {
         self.steps.values().flat_map(|taken| taken.line.answers.iter().chain([&taken.line.file]))
     }
+}
+
+/// Returns the transfers of some patients' records, by id.
+pub(in crate::pipeline) fn of_patients(
+    site: &Site,
+    is_own: impl Fn(&str) -> bool,
+) -> Result<BTreeSet<String>, Error> {
+    let book = Book::load(&site.vault())?;
+    let own = book.transfers.into_values().filter(|held| is_own(&held.patient));
+    Ok(own.map(|held| held.id.to_string()).collect())
 }
 
 /// All transfers and approvers of a site as its commits have them.

@@ -142,10 +142,18 @@ impl Secrets {
         VoucherCode::from_mac(&keyed(&self.codes, label, pool, item, whose, number))
     }
 
-    /// Returns what the book holds in place of vouchers that ended.
-    pub fn commitment(&self, pool: &PoolId, item: &ItemId, vouchers: &[VoucherId]) -> [u8; 32] {
+    /// Returns what the book holds in place of vouchers that ended; `txn` is the random id of the commit
+    /// that ends them.
+    pub fn commitment(
+        &self,
+        txn: &str,
+        pool: &PoolId,
+        item: &ItemId,
+        vouchers: &[VoucherId],
+    ) -> [u8; 32] {
         let mut parts = vec![
-            b"almoner/vouchers-ended/v1".as_slice(),
+            b"almoner/vouchers-ended/v2".as_slice(),
+            txn.as_bytes(),
             pool.as_str().as_bytes(),
             item.as_str().as_bytes(),
         ];
