@@ -431,21 +431,11 @@ impl Site {
         if self.vault().find(ERASURE_PENDING)?.is_some() {
             return Err(Error::Erasing);
         }
-        self.commit_whole(sequence, number, body, entry)
+        self.commit_erasure(sequence, number, body, entry)
     }
 
     /// As `commit`, of an erasure, which goes on while it is under way.
     pub fn commit_erasure<T: Serialize>(
-        &self,
-        sequence: &Sequence,
-        number: u64,
-        body: &T,
-        entry: &Entry,
-    ) -> Result<(), Error> {
-        self.commit_whole(sequence, number, body, entry)
-    }
-
-    fn commit_whole<T: Serialize>(
         &self,
         sequence: &Sequence,
         number: u64,
