@@ -17,7 +17,11 @@ use tokio::runtime::Runtime;
 use super::{Created, Error, Listed, Result, name};
 
 /// How often a write begins again because others wrote the same object meanwhile.
-const ATTEMPTS: usize = 8;
+const RACED_MAX: usize = 32;
+
+/// How often a write begins again that failed and left nothing: each time the store itself has already
+/// been asked again for a while.
+const LOST_MAX: usize = 2;
 
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
@@ -74,10 +78,19 @@ impl Remote {
     }
 
     pub(super) fn find(&self, path: &str) -> Result<Option<Bytes>> {
+        Ok(self.read(path)?.map(|(bytes, _)| bytes))
+    }
+
+    /// Reads an object, and which of those that lay there it is.
+    fn read(&self, path: &str) -> Result<Option<(Bytes, UpdateVersion)>> {
         let location = location(path)?;
-        let read = wait("read", path, async { self.store.get(&location).await?.bytes().await })?;
+        let read = wait("read", path, async {
+            let found = self.store.get(&location).await?;
+            let version = version(&found.meta);
+            Ok((found.bytes().await?, version))
+        })?;
         match read {
-            Ok(bytes) => Ok(Some(bytes)),
+            Ok(found) => Ok(Some(found)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(unavailable("read", path, error)),
         }
@@ -87,34 +100,45 @@ impl Remote {
     /// after, when others have written, takes nothing back.
     pub(super) fn put(&self, path: &str, bytes: &Bytes) -> Result<()> {
         let location = location(path)?;
-        let mut attempt = 1;
+        let mut seen = match wait("read", path, self.store.head(&location))? {
+            Ok(meta) => Some(version(&meta)),
+            Err(object_store::Error::NotFound { .. }) => None,
+            Err(error) => return Err(unavailable("read", path, error)),
+        };
+        let (mut raced, mut lost) = (0, 0);
         loop {
-            let mode = match wait("read", path, self.store.head(&location))? {
-                Ok(ObjectMeta { e_tag: None, .. }) => PutMode::Overwrite,
-                Ok(ObjectMeta { e_tag, version, .. }) => {
-                    PutMode::Update(UpdateVersion { e_tag, version })
-                }
-                Err(object_store::Error::NotFound { .. }) => PutMode::Create,
-                Err(error) => return Err(unavailable("read", path, error)),
+            let mode = match &seen {
+                None => PutMode::Create,
+                Some(UpdateVersion { e_tag: None, .. }) => PutMode::Overwrite,
+                Some(version) => PutMode::Update(version.clone()),
             };
             let payload = bytes.clone().into();
-            match wait("write", path, self.store.put_opts(&location, payload, mode.into()))? {
-                Ok(_) => return Ok(()),
-                Err(
-                    error @ (object_store::Error::AlreadyExists { .. }
-                    | object_store::Error::Precondition { .. }),
-                ) => {
-                    // This call's own, whose answer was lost, or another's: then over that one.
-                    if self.find(path)?.as_ref() == Some(bytes) {
-                        return Ok(());
-                    }
-                    if attempt == ATTEMPTS {
-                        return Err(unavailable("write", path, error));
-                    }
-                    attempt += 1;
-                }
-                Err(error) => return Err(unavailable("write", path, error)),
+            let Err(error) =
+                wait("write", path, self.store.put_opts(&location, payload, mode.into()))?
+            else {
+                return Ok(());
+            };
+            let may_go_on = matches!(
+                error,
+                object_store::Error::AlreadyExists { .. }
+                    | object_store::Error::Precondition { .. }
+                    | object_store::Error::Generic { .. }
+            );
+            // What is there now is this call's own, whose answer was lost, or another's, or what was there
+            // before: then it is written over as it is seen now.
+            let now = match self.read(path) {
+                Ok(Some((found, _))) if found == *bytes => return Ok(()),
+                Ok(found) if may_go_on => found.map(|(_, version)| version),
+                Ok(_) | Err(_) => return Err(unavailable("write", path, error)),
+            };
+            let of = |version: &Option<UpdateVersion>| version.as_ref().map(|v| v.e_tag.clone());
+            let (tries, max) =
+                if of(&now) == of(&seen) { (&mut lost, LOST_MAX) } else { (&mut raced, RACED_MAX) };
+            if *tries == max {
+                return Err(unavailable("write", path, error));
             }
+            *tries += 1;
+            seen = now;
         }
     }
 
@@ -169,6 +193,10 @@ fn location(path: &str) -> Result<Path> {
     Path::parse(path).map_err(|_| Error::Name { path: path.escape_debug().to_string() })
 }
 
+fn version(meta: &ObjectMeta) -> UpdateVersion {
+    UpdateVersion { e_tag: meta.e_tag.clone(), version: meta.version.clone() }
+}
+
 fn wait<F: Future>(act: &'static str, path: &str, future: F) -> Result<F::Output> {
     match &*RUNTIME {
         Ok(runtime) => Ok(runtime.block_on(future)),
@@ -182,4 +210,9 @@ fn wait<F: Future>(act: &'static str, path: &str, future: F) -> Result<F::Output
 
 fn unavailable(act: &'static str, path: &str, error: object_store::Error) -> Error {
     Error::Unavailable { act, path: path.to_owned(), source: Box::new(error) }
+}
+
+/// The store answered, and what it answered is of no use.
+pub(super) fn unavailable_because(act: &'static str, path: &str, reason: &'static str) -> Error {
+    Error::Unavailable { act, path: path.to_owned(), source: reason.into() }
 }

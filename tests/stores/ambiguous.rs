@@ -2,7 +2,7 @@
 //! must know its own commit again; nobody else may take it for theirs.
 //!
 //! `run.sh` puts `proxy.py` between this program and a store, which loses the answer to nearly every
-//! write that asks for a name to be free. `ALMONER_TEST_EVENTS` says how many commits are made.
+//! conditional write. `ALMONER_TEST_EVENTS` says how many commits are made.
 
 use std::{
     collections::BTreeMap,
@@ -113,6 +113,34 @@ fn an_object_made_behind_a_lost_answer_is_never_called_new_by_two() {
         store.put_content(&format!("content-{round}"), &content).unwrap();
         store.put_content(&format!("content-{round}"), &content).unwrap();
     }
+}
+
+/// If it failed, a checkpoint that is published would be called unwritten, or a page would keep its
+/// earlier content though its writer heard of no failure.
+#[test]
+fn what_is_written_over_behind_lost_answers_is_there() {
+    let Some((address, _)) = behind_proxy() else { return };
+    let store = place(&address, "over");
+    // Every name is written twice: once free, once not.
+    for round in 0..24 {
+        let name = format!("page-{}", round / 2);
+        let content = Bytes::from(format!("content {round}"));
+        store.put(&name, content.clone()).unwrap();
+        assert_eq!(store.get(&name).unwrap(), content, "`{name}` keeps what it held before");
+    }
+    // Two write the same page: what lies there in the end is the last word of one of them.
+    thread::scope(|scope| {
+        for writer in 0..2 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..5 {
+                    store.put("shared", Bytes::from(format!("{writer}: {round}"))).unwrap();
+                }
+            });
+        }
+    });
+    let left = store.get("shared").unwrap();
+    assert!([&b"0: 4"[..], b"1: 4"].contains(&&*left), "an earlier write came back");
 }
 
 /// How many payments two writers bring at once.

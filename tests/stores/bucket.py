@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Makes the bucket or container `test` in a store of this machine.
+"""Makes the bucket or container `test` in a store of this machine, and waits until it keeps things.
+
+A store may answer before the parts behind it are up: SeaweedFS lists buckets while its volumes are
+not registered, and answers 500 to whoever reads.
 
 Usage: bucket.py s3|azure PORT
 """
@@ -20,6 +23,9 @@ def make():
         s3 = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1")
         if not any(bucket["Name"] == "test" for bucket in s3.list_buckets()["Buckets"]):
             s3.create_bucket(Bucket="test")
+        s3.put_object(Bucket="test", Key="ready", Body=b"ready")
+        s3.get_object(Bucket="test", Key="ready")["Body"].read()
+        s3.delete_object(Bucket="test", Key="ready")
     else:
         from azure.storage.blob import BlobServiceClient
 

@@ -3,8 +3,9 @@
 
 Usage: proxy.py MODE LISTEN-PORT STORE-PORT COUNT-FILE
 
-ambiguous   loses the answer to nearly every write that asks for a name to be free: the store has made
-            the object, and the writer hears 503, 400 or nothing, or waits until it gives up
+ambiguous   loses the answer to nearly every write that asks for a name to be free, or for what lies there
+            to be what was seen: the store has made the object, and the writer hears 503, 400 or nothing,
+            or waits until it gives up
 check-then-write  looks whether the name is free, and then writes whatever came between
 blind       ignores the condition
 forgetful   acknowledges every fifth write and keeps nothing of it
@@ -83,6 +84,8 @@ class Proxy(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = list(self.headers.items())
         is_conditional = self.command == "PUT" and self.headers.get("If-None-Match") == "*"
+        if MODE == "ambiguous" and self.command == "PUT" and self.headers.get("If-Match"):
+            is_conditional = True
         without = [(k, v) for k, v in headers if k.lower() != "if-none-match"]
         if not is_conditional:
             answer, content = self.forward(self.command, headers, body)
