@@ -4,6 +4,7 @@
 //! Comes in: a URL. Goes out: bytes. Everything above calls it from ordinary (not async) code.
 //! Never: a success that a power cut could undo, or a conflict reported to the writer who won.
 
+mod current;
 mod folder;
 mod medium;
 mod name;

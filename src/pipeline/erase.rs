@@ -314,11 +314,11 @@ fn is_apart(path: &str) -> bool {
         || (path.starts_with("runs/") && path.contains("/parts/"))
 }
 
-/// Works out every object and commit that changes, and writes nothing.
+/// Works out every object and commit that changes, and changes nothing.
 fn rewrite(site: &Site, plan: &Plan) -> Result<Found, Error> {
     let vault = site.vault();
     let openings = openings(site, plan)?;
-    let paths: Vec<String> = vault.list("")?.into_iter().map(|listed| listed.path).collect();
+    let paths: Vec<String> = vault.list_now("")?.into_iter().map(|listed| listed.path).collect();
     let objects = || paths.iter().filter(|path| !is_commit(path) && !is_apart(path));
     let mut changed: BTreeMap<&String, (Sha3Digest, Bytes)> = BTreeMap::new();
     for path in objects().filter(|path| path.ends_with(".parquet")) {
@@ -363,7 +363,7 @@ fn rewrite(site: &Site, plan: &Plan) -> Result<Found, Error> {
         }
     }
     let lake = site.lake();
-    for listed in lake.list("commits")? {
+    for listed in lake.list_now("")?.into_iter().filter(|listed| is_commit(&listed.path)) {
         let old = lake.get(&listed.path)?;
         if let Some(new) = commit(plan, &renames, &listed.path, &old)? {
             found.commits.push((format!("lake/{}", listed.path), new));
@@ -445,8 +445,9 @@ fn finish(site: &Site, mut plan: Plan, progress: &dyn Progress) -> Result<(u64, 
         vault.delete(&staged(moved))?;
     }
     // What an attempt that was cut off staged of another state of the vault lies there still.
-    for listed in [vault.list("runs")?, vault.list(STAGED)?].into_iter().flatten() {
-        if is_apart(&listed.path) {
+    for listed in vault.list_now("")? {
+        let is_part = listed.path.starts_with("runs/") && is_apart(&listed.path);
+        if is_part || listed.path.starts_with(STAGED) {
             vault.delete(&listed.path)?;
         }
     }
@@ -490,7 +491,7 @@ fn commits(
 ) -> Result<Vec<(String, Bytes)>, Error> {
     let mut all = Vec::new();
     for (zone, name) in [(site.vault(), "vault"), (site.lake(), "lake")] {
-        for listed in zone.list("")? {
+        for listed in zone.list_now("")? {
             if !is_commit(&listed.path) || (name == "vault" && is_apart(&listed.path)) {
                 continue;
             }

@@ -24,7 +24,7 @@ use super::{
     segments::LakeSeal,
     site_key::Closed,
 };
-use crate::store::{Created, Store};
+use crate::store::{Created, Listed, Store};
 
 /// The place of the keys in the vault.
 pub(super) const KEYRING: &str = "keyring";
@@ -116,11 +116,27 @@ impl Keyring {
 
     /// The first epoch is there from the first object on.
     fn newest_epoch(&self) -> Result<u64, Error> {
-        let epochs = self.names()?.into_iter().filter_map(|name| match name {
-            KeyName::Vault { epoch } => Some(epoch),
-            KeyName::Version { .. } => None,
-        });
-        Ok(epochs.max().unwrap_or(1))
+        match self.newest_vault()? {
+            Some(KeyName::Vault { epoch }) => Ok(epoch),
+            Some(KeyName::Version { .. }) | None => Ok(1),
+        }
+    }
+
+    fn newest_vault(&self) -> Result<Option<KeyName>, Error> {
+        let listed = self.names()?.into_iter().rfind(|name| matches!(name, KeyName::Vault { .. }));
+        self.newest(listed, &KeyName::Vault { epoch: 1 })
+    }
+
+    /// Keys are counted, so what a listing lacks after the newest that it shows is asked for.
+    fn newest(&self, listed: Option<KeyName>, first: &KeyName) -> Result<Option<KeyName>, Error> {
+        let mut newest = listed;
+        loop {
+            let next = newest.as_ref().map_or_else(|| first.clone(), KeyName::next);
+            if self.zone().find(&next.path())?.is_none() {
+                return Ok(newest);
+            }
+            newest = Some(next);
+        }
     }
 
     /// Returns the vault as if it were open.
@@ -203,16 +219,18 @@ impl Keyring {
 
     /// Returns the names of all keys, the destroyed ones too.
     pub(super) fn names(&self) -> Result<Vec<KeyName>, Error> {
-        let mut names: Vec<KeyName> =
-            self.zone().list("")?.iter().filter_map(|o| KeyName::of_path(&o.path)).collect();
-        names.sort();
-        Ok(names)
+        Ok(names(&self.zone().list("")?))
+    }
+
+    /// Returns the same, and none is missing because a listing is behind.
+    pub(super) fn names_now(&self) -> Result<Vec<KeyName>, Error> {
+        Ok(names(&self.zone().list_now("")?))
     }
 
     fn newest_of(&self, dataset: &str, version: u64) -> Result<Option<KeyName>, Error> {
-        let folder = format!("lake/{dataset}@{version}");
-        let listed = self.zone().list(&folder)?;
-        Ok(listed.iter().filter_map(|o| KeyName::of_path(&o.path)).max())
+        let first = KeyName::Version { dataset: dataset.to_owned(), version, generation: 1 };
+        let listed = self.zone().list(&format!("lake/{dataset}@{version}"))?;
+        self.newest(listed.iter().filter_map(|o| KeyName::of_path(&o.path)).max(), &first)
     }
 
     /// Returns a key by its name.
@@ -323,8 +341,7 @@ impl Keyring {
     /// Returns the key by which new objects of the vault are sealed.
     pub(super) fn sealing_vault(&self) -> Result<(u64, Arc<Key>), Error> {
         let name = self.sealing(None, |keyring| {
-            let newest = keyring.names()?.into_iter().rfind(|n| matches!(n, KeyName::Vault { .. }));
-            Ok(newest.unwrap_or(KeyName::Vault { epoch: 1 }))
+            Ok(keyring.newest_vault()?.unwrap_or(KeyName::Vault { epoch: 1 }))
         })?;
         let epoch = match &name {
             KeyName::Vault { epoch } => *epoch,
@@ -387,4 +404,10 @@ impl Keyring {
         }
         current
     }
+}
+
+fn names(listed: &[Listed]) -> Vec<KeyName> {
+    let mut names: Vec<KeyName> = listed.iter().filter_map(|o| KeyName::of_path(&o.path)).collect();
+    names.sort();
+    names
 }

@@ -46,6 +46,14 @@ impl KeyName {
         }
     }
 
+    /// Returns the name of the key after this one, for the same objects.
+    pub(super) fn next(&self) -> Self {
+        let mut next = self.clone();
+        let (Self::Vault { epoch: number } | Self::Version { generation: number, .. }) = &mut next;
+        *number = number.saturating_add(1);
+        next
+    }
+
     /// Returns the object of the keyring that holds the key.
     pub(super) fn path(&self) -> String {
         format!("{self}.json")

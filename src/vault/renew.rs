@@ -2,7 +2,8 @@
 //!
 //! Comes in: a keyring that nobody else writes by. Goes out: data under new keys, and what is gone. Each of
 //! them renews the site key as well, so that the keys in older copies of the site open nothing either.
-//! Never: a key destroyed before all that it sealed is sealed anew; killed anywhere it can be run again.
+//! Never: a key destroyed before all that it sealed is sealed anew, or a listing believed that is behind;
+//! killed anywhere it can be run again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -51,7 +52,7 @@ impl Keyring {
     /// lake too. Every call makes a new key, also after one that was killed.
     pub fn rotate_vault(&self, heard: Heard<'_>) -> Result<Renewed, Error> {
         self.alone(|| {
-            let names = self.names()?;
+            let names = self.names_now()?;
             let epochs = names.iter().filter_map(|name| match name {
                 KeyName::Vault { epoch } => Some(*epoch),
                 KeyName::Version { .. } => None,
@@ -76,23 +77,19 @@ impl Keyring {
             let old = self.living(dataset, None)?;
             let mut made: Vec<KeyName> = Vec::new();
             for name in old.iter().rev() {
-                let KeyName::Version { version, generation, .. } = name else { continue };
+                let KeyName::Version { version, .. } = name else { continue };
                 let newer = |made: &KeyName| {
                     matches!(made, KeyName::Version { version: of, .. } if of == version)
                 };
                 if !made.iter().any(newer) {
-                    let next = KeyName::Version {
-                        dataset: dataset.to_owned(),
-                        version: *version,
-                        generation: generation.saturating_add(1),
-                    };
+                    let next = name.next();
                     self.make(&next)?;
                     made.push(next);
                 }
             }
             made.sort();
             let lake = self.raw_lake();
-            let listed = lake.list(&format!("{dataset}/segments"))?;
+            let listed = lake.list_now(&format!("{dataset}/segments"))?;
             let (all, done) = (count(listed.len()), AtomicU64::new(0));
             let seal = LakeSeal::new(self.clone());
             let resealed = listed.par_iter().map(|object| {
@@ -152,7 +149,7 @@ impl Keyring {
         self.claim()?;
         let done = self.site_key().begin().and_then(|()| self.reload()).and_then(|()| {
             // What does not open now could not be wrapped anew: nothing is begun then.
-            for name in self.names()? {
+            for name in self.names_now()? {
                 self.find(&name)?;
             }
             let done = work()?;
@@ -174,7 +171,7 @@ impl Keyring {
     }
 
     fn rewrap(&self) -> Result<(), Error> {
-        for name in self.names()? {
+        for name in self.names_now()? {
             let key = self.find(&name)?;
             self.put(&name, key.as_deref())?;
         }
@@ -183,7 +180,7 @@ impl Keyring {
 
     fn reseal_vault(&self, epoch: u64, heard: Heard<'_>) -> Result<u64, Error> {
         let vault = self.raw_vault();
-        let mut listed = vault.list("")?;
+        let mut listed = vault.list_now("")?;
         listed.retain(|object| !object.path.starts_with(KEYRING));
         let (all, done) = (count(listed.len()), AtomicU64::new(0));
         let seal = VaultSeal::new(self.clone());
@@ -204,7 +201,7 @@ impl Keyring {
     fn seal_lake(&self) -> Result<u64, Error> {
         let lake = self.raw_lake();
         let seal = LakeSeal::new(self.clone());
-        let sealed = lake.list("")?.into_par_iter().map(|object| {
+        let sealed = lake.list_now("")?.into_par_iter().map(|object| {
             if !segments::is_segment(&object.path) {
                 return Ok(0);
             }
@@ -220,7 +217,7 @@ impl Keyring {
 
     /// Makes sure that there is a key of a dataset, or of one of its versions.
     fn known(&self, dataset: &str, version: Option<u64>) -> Result<(), Error> {
-        if self.names()?.iter().any(|name| is_of(name, dataset, version)) {
+        if self.names_now()?.iter().any(|name| is_of(name, dataset, version)) {
             return Ok(());
         }
         let version = version.map(|version| format!("@{version}")).unwrap_or_default();
@@ -230,7 +227,7 @@ impl Keyring {
     /// The keys of a dataset, or of one of its versions, that are not destroyed.
     fn living(&self, dataset: &str, version: Option<u64>) -> Result<Vec<KeyName>, Error> {
         let mut living = Vec::new();
-        for name in self.names()? {
+        for name in self.names_now()? {
             if is_of(&name, dataset, version) && self.find(&name)?.is_some() {
                 living.push(name);
             }

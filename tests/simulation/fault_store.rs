@@ -33,6 +33,9 @@ use super::{dice::Dice, gate::Gate};
 /// How many requests later a request that was given up is done after all, at the most.
 const LATE_MAX: usize = 40;
 
+/// How many of the newest objects are missing from a listing that is told to be behind.
+const BEHIND: usize = 30;
+
 /// What all processes share: what is stored, and what is still on its way there.
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -55,12 +58,15 @@ struct Late {
 }
 
 impl Disk {
-    /// Takes what is stored.
+    /// Takes what is stored, each object as old as the store says.
     pub(crate) fn new(stored: InMemory) -> Arc<Self> {
+        let listed = stored.list(None).try_collect::<Vec<_>>().now_or_never();
+        let mut listed = listed.unwrap().unwrap();
+        listed.sort_by_key(|meta| meta.last_modified);
         Arc::new(Self {
             stored: Arc::new(stored),
             late: Mutex::default(),
-            made: Mutex::default(),
+            made: Mutex::new(listed.into_iter().map(|meta| meta.location).collect()),
             struck: Mutex::default(),
         })
     }
@@ -117,12 +123,14 @@ pub(crate) struct Trouble {
     pub(crate) one_in: usize,
     /// It dies at this write, counted from zero, before or after it is done.
     pub(crate) dies_at: Option<(usize, When)>,
+    /// This listing, counted from zero, is behind by the newest objects of the store.
+    pub(crate) behind_at: Option<usize>,
 }
 
 impl Trouble {
     /// No trouble at all.
     pub(crate) fn none() -> Self {
-        Self { seed: 0, name: String::new(), one_in: 0, dies_at: None }
+        Self { seed: 0, name: String::new(), one_in: 0, dies_at: None, behind_at: None }
     }
 }
 
@@ -161,6 +169,7 @@ pub(crate) struct FaultStore {
     trouble: Trouble,
     gate: Option<(Arc<Gate>, usize)>,
     writes: Arc<AtomicUsize>,
+    listings: AtomicUsize,
     dead: Arc<AtomicBool>,
     /// What happens while it waits for the answer to a request, counted from zero.
     meanwhile: Option<(usize, Meanwhile)>,
@@ -181,6 +190,7 @@ impl FaultStore {
             trouble,
             gate,
             writes: Arc::default(),
+            listings: AtomicUsize::new(0),
             dead: Arc::default(),
             meanwhile: None,
             requests: AtomicUsize::new(0),
@@ -282,6 +292,13 @@ impl FaultStore {
         let name = prefix.map(ToString::to_string).unwrap_or_default();
         let fault = self.begin("list", &name, &FAULTS).await?;
         let mut all: Vec<ObjectMeta> = self.disk.stored.list(prefix).try_collect().await?;
+        let nth = self.listings.fetch_add(1, Ordering::SeqCst);
+        if self.trouble.behind_at == Some(nth) {
+            self.disk.strike("stale list");
+            let made = self.disk.made.lock().unwrap();
+            let unseen = &made[made.len().saturating_sub(BEHIND)..];
+            all.retain(|meta| !unseen.contains(&meta.location));
+        }
         match fault {
             Some(Fault::Refused) => {
                 self.disk.strike("refused");

@@ -180,7 +180,7 @@ impl Life {
         let writes = [16, 16, 160][dice.below(3)];
         let dies_at = (!dice.once_in(3)).then(|| (dice.below(writes), when));
         let one_in = [0, 9, 25, 60][dice.below(4)];
-        Trouble { seed, name, one_in, dies_at }
+        Trouble { seed, name, one_in, dies_at, behind_at: None }
     }
 
     fn make(&self, place: &Place, seed: u64) -> Result<(), String> {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, covers, table, text};
 use crate::{
-    bank, cover,
+    bank,
     digest::{Sha3Digest, hex, hmac_sha3_parts},
     instant::Instant,
     lake::Lake,
@@ -294,7 +294,7 @@ impl Plan {
     fn covered(&mut self, site: &Site) -> Result<(), Error> {
         let vault = site.vault();
         let mut rows = BTreeSet::new();
-        for object in vault.list(cover::LINES)?.iter().filter(|o| covers::is_lines(&o.path)) {
+        for object in vault.list_now("")?.iter().filter(|o| covers::is_lines(&o.path)) {
             let bytes = vault.get(&object.path)?;
             let text =
                 std::str::from_utf8(&bytes).map_err(|_| Error::Format(object.path.clone()))?;

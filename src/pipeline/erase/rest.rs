@@ -29,7 +29,7 @@ pub(super) fn known(site: &Site) -> Result<BTreeSet<String>, Error> {
         Ok(())
     };
     for (zone, is_lake) in [(site.vault(), false), (site.lake(), true)] {
-        for listed in zone.list("")? {
+        for listed in zone.list_now("")? {
             if is_commit(&listed.path) && (is_lake || !is_apart(&listed.path)) {
                 take(&zone.get(&listed.path)?)?;
             }
@@ -42,11 +42,16 @@ pub(super) fn known(site: &Site) -> Result<BTreeSet<String>, Error> {
 /// its record lost.
 pub(super) fn transfers(site: &Site, plan: &Plan) -> Result<(), Error> {
     let vault = site.vault();
-    for transfer in &plan.transfers {
-        for folder in ["content", "sealed"] {
-            for object in vault.list(&format!("transfers/{folder}/{transfer}"))? {
-                vault.delete(&object.path)?;
-            }
+    if plan.transfers.is_empty() {
+        return Ok(());
+    }
+    for object in vault.list_now("")? {
+        let own = plan.transfers.iter().any(|transfer| {
+            let folders = ["content", "sealed"].map(|f| format!("transfers/{f}/{transfer}/"));
+            folders.iter().any(|folder| object.path.starts_with(folder))
+        });
+        if own {
+            vault.delete(&object.path)?;
         }
     }
     Ok(())

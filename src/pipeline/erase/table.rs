@@ -59,7 +59,8 @@ pub(super) fn hashes(
     vault: &Store,
 ) -> Result<BTreeMap<[u8; HASH_BYTES], [u8; HASH_BYTES]>, Error> {
     let (mut own, mut others) = (BTreeMap::new(), Vec::new());
-    let listed = vault.list(RECORDS)?;
+    let mut listed = vault.list_now("")?;
+    listed.retain(|o| o.path.strip_prefix(RECORDS).is_some_and(|rest| rest.starts_with('/')));
     for is_first in [true, false] {
         for object in &listed {
             let batch = read(&vault.get(&object.path)?)?;
