@@ -266,3 +266,26 @@ fn a_listing_holds_every_object_below_a_folder_and_no_other() {
         assert_eq!(store.list("").unwrap().len(), many + 2);
     });
 }
+
+/// If it failed, whoever destroys a key after listing what it sealed would lose what the listing hid, or
+/// would leave an object of its own behind at each site.
+#[test]
+fn a_listing_of_now_holds_what_was_just_written_and_leaves_nothing() {
+    each("now", |store| {
+        if store.kind() != "folder" {
+            store.put("keys/listing/1", bytes("left by one that died")).unwrap();
+        }
+        for number in 0..rounds(store) {
+            store.put(&format!("keys/{number:03}"), bytes("x")).unwrap();
+            let listed = store.list_now("keys").unwrap();
+            assert_eq!(
+                listed.len(),
+                number as usize + 1,
+                "an object is missing, or a mark is shown"
+            );
+            assert_eq!(paths(store, "keys").len(), listed.len(), "a mark stayed");
+        }
+        let below: Vec<_> = store.list_now("").unwrap().into_iter().map(|o| o.path).collect();
+        assert_eq!(below, paths(store, ""), "the whole store is another than its listing");
+    });
+}

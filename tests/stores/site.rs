@@ -1,5 +1,6 @@
 //! A whole small site by the command alone, on every store: made, filled, asked, left by somebody,
-//! settled, audited. What the book says afterwards does not depend on the store.
+//! settled, audited, somebody erased, a key renewed. What the book says afterwards does not depend on
+//! the store.
 
 use std::fs;
 
@@ -40,6 +41,34 @@ fn live(commons: &Commons) {
     let doctor: Value = serde_json::from_str(&doctor.out).unwrap();
     assert_eq!(doctor["healthy"], true, "{doctor}");
     assert_eq!(files(&commons.path("input")), inputs, "a life made or lost a file of its input");
+}
+
+/// Erases a person and renews the vault's key: both rest on a listing of all that there is, which the store
+/// must give.
+fn forget(commons: &Commons) {
+    let input = fs::read_to_string(commons.path("input/north-shore/consents.csv")).unwrap();
+    let local = input.lines().nth(2).unwrap().split(',').next().unwrap();
+    let later = ["--now", "2027-01-03T00:00:00Z"];
+    let person = format!("north-shore/{local}");
+    let erase = ["erase", &person, "--reason", "request under Art. 17 GDPR"];
+    commons.ok(&[&later[..], &erase].concat());
+    commons.ok(&[&later[..], &["keys", "rotate", "vault"]].concat());
+    commons.ok(&[&later[..], &["audit"]].concat());
+    commons.ok(&[&later[..], &["verify", "--deep"]].concat());
+    let open = commons.path("open");
+    if open.exists() {
+        fs::remove_dir_all(&open).unwrap();
+    }
+    commons.ok(&["keys", "copy", open.to_str().unwrap()]);
+    for file in files(&open) {
+        assert!(!file.to_str().unwrap().contains("/listing/"), "a listing left its mark");
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let is_there = text.match_indices(local).any(|(at, _)| {
+            let next = text[at + local.len()..].chars().next();
+            !next.is_some_and(|next| next.is_ascii_alphanumeric())
+        });
+        assert!(!is_there, "{} names who was erased", file.display());
+    }
 }
 
 /// Returns the entries of the book, in order. Each question draws a random id, so its researcher's token and
@@ -88,11 +117,12 @@ fn a_site_lives_the_same_life_on_every_store() {
         live(&there);
         assert!(book(&moved) == book(&here.site()), "{address} wrote another book than a folder");
 
-        // And one that began there does too, with its own.
+        // And one that began there does too, with its own; these may be renewed.
         let mut there = Commons::new(&format!("stores/there-{at}"));
         there.elsewhere = Some(format!("{address}/whole-{}", std::process::id()));
         people::prepare(&there, PEOPLE);
         live(&there);
+        forget(&there);
         println!("{address}: {} entries", book(&moved).len());
     }
 }
