@@ -31,6 +31,7 @@ pub mod tally;
 mod totals;
 mod value;
 
+pub(crate) use self::inputs::UNITS_PER_QUERY;
 pub use self::{
     apportion::{Error as ApportionError, Shares, apportion},
     capped::apportion_capped,

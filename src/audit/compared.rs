@@ -5,6 +5,7 @@
 
 use super::{
     Audit, Check,
+    inputs::UNITS,
     lines::{self, Held, Line, Share, by_contributor},
     reckon::Reckoned,
     shape::{Account, Named, Settled, Totals},
@@ -17,32 +18,52 @@ use crate::{
 
 /// How many millionths a line may be off for each erased person of its settlement. Whose tie came first was
 /// made of their id: it falls otherwise now, once in each of at most four layers, two caps and their parts.
-const TIES: i64 = 16;
+const TIES: i128 = 16;
 
-/// By how much of its smallest unit a cell may be off; nothing where nobody was erased.
+/// By how much of its smallest unit a cell may be off; nothing where nobody was erased. A question may have
+/// fallen to a tie as well: then a share unit of it went to another, and what the unit was worth with it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Slack(i64);
+pub(super) struct Slack {
+    millionths: i128,
+    units: i128,
+}
 
 impl Slack {
-    fn of(lines: &[Line], nobody: &dyn Fn(&str) -> bool) -> Self {
+    const NONE: Self = Self { millionths: 0, units: 0 };
+
+    fn of(lines: &[Line], totals: &Totals, nobody: &dyn Fn(&str) -> bool) -> Self {
         let gone = count(&lines.iter().filter(|l| nobody(&l.contributor)).collect::<Vec<_>>());
-        Self(i64::try_from(gone).unwrap_or(i64::MAX).saturating_mul(TIES))
+        let usage = totals.layers.iter().find(|layer| layer.layer == "usage");
+        let weight = usage.and_then(|layer| layer.weight.parse::<i128>().ok()).unwrap_or(0).max(0);
+        let pot = usage.map_or(0, |layer| layer.pot.micro()).max(0);
+        let up = |a: i128, b: i128| a.checked_div(b).unwrap_or(0).saturating_add(1);
+        let (gone, units) = (i128::from(gone), up(weight, UNITS.into()));
+        let worth = up(pot, weight).saturating_mul(units);
+        Self {
+            millionths: worth.saturating_add(TIES).saturating_mul(gone),
+            units: units.saturating_mul(gone),
+        }
+    }
+
+    /// The same, of share units.
+    pub(super) fn is_weight_near(self, one: u128, other: u128) -> bool {
+        one.abs_diff(other) <= self.units.unsigned_abs()
     }
 
     /// Says whether two numbers of small units are the same, or as near as ties can move them.
     pub(super) fn is_near(self, one: i128, other: i128) -> bool {
-        one.abs_diff(other) <= u128::from(self.0.unsigned_abs())
+        one.abs_diff(other) <= self.millionths.unsigned_abs()
     }
 
     /// The same of whole minor units: a millionth can tip one.
     pub(super) fn is_whole_near(self, one: i128, other: i128) -> bool {
-        one.abs_diff(other) <= u128::from(self.0.unsigned_abs().min(1))
+        one.abs_diff(other) <= self.millionths.unsigned_abs().min(1)
     }
 
     /// The same of what is left of whole units: where one tipped, a whole one is added or taken.
     pub(super) fn is_rest_near(self, one: i128, other: i128) -> bool {
         let off = one.abs_diff(other);
-        let slack = u128::from(self.0.unsigned_abs());
+        let slack = self.millionths.unsigned_abs();
         off <= slack || (slack > 0 && off.abs_diff(1_000_000) <= slack)
     }
 }
@@ -58,13 +79,13 @@ pub(super) fn compare(
     nobody: &dyn Fn(&str) -> bool,
 ) -> Result<Option<Vec<Line>>, store::Error> {
     let mut recorded = None;
-    let mut slack = Slack(0);
+    let mut slack = Slack::NONE;
     if let Some(bytes) = object(audit, vault, "vault", &act.lines.path, &act.lines.digest)? {
         let name = format!("vault/{}", act.lines.path);
         recorded = lines::lines(bytes);
         audit.check(Check::Lines, &name, recorded.is_some(), "it holds what are no lines");
         if let Some(recorded) = &recorded {
-            slack = Slack::of(recorded, nobody);
+            slack = Slack::of(recorded, &act.totals, nobody);
             let names: Vec<&String> = recorded.iter().map(|l| &l.contributor).collect();
             let fault = "it is out of order, or pays one twice";
             audit.check(Check::Once, &name, ascends(&names), fault);
@@ -167,9 +188,8 @@ fn odd_totals(own: &Totals, told: &Totals, slack: Slack) -> Vec<&'static str> {
     // Each line may have tipped a whole unit.
     let rest = |one: &Accrual, other: &Accrual| {
         let off = one.micro().abs_diff(other.micro());
-        one.currency() == other.currency()
-            && Slack(slack.0.saturating_mul(1_000_001))
-                .is_near(0, i128::try_from(off).unwrap_or(i128::MAX))
+        let most = slack.millionths.unsigned_abs().saturating_mul(1_000_001);
+        one.currency() == other.currency() && off <= most
     };
     let account = |one: &Option<Account>, other: &Option<Account>| match (one, other) {
         (Some(one), Some(other)) => {

@@ -301,7 +301,7 @@ const ROUNDING: &str = "largest remainders in grains; ties by SHA3-256(seed || p
                         round down";
 
 /// Share units of one question of price 1.
-const UNITS: u64 = 1_000_000_000_000;
+pub(super) const UNITS: u64 = 1_000_000_000_000;
 
 fn id(entry: &str) -> String {
     leaf_hash(entry.as_bytes()).to_string()

@@ -128,11 +128,12 @@ impl Line {
 
     /// Names the columns in which two lines of one contributor differ.
     pub(super) fn differing(&self, other: &Self, slack: Slack) -> Vec<&'static str> {
-        let signed = |weight: u128| i128::try_from(weight).unwrap_or(i128::MAX);
         let weights = WEIGHTS.into_iter().zip(self.weights.iter().zip(&other.weights));
         let money = MONEY.into_iter().zip(self.money().into_iter().zip(other.money()));
-        let weights = weights
-            .filter_map(|(name, (a, b))| (!slack.is_near(signed(*a), signed(*b))).then_some(name));
+        let weights = weights.filter_map(|(name, (a, b))| {
+            let same = a == b || (name == "usage_weight" && slack.is_weight_near(*a, *b));
+            (!same).then_some(name)
+        });
         let money = money.filter_map(|(name, (a, b))| {
             let (a, b) = (i128::from(a), i128::from(b));
             let same = match name {

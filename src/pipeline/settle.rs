@@ -7,15 +7,16 @@ mod gather;
 mod new_data;
 mod questions;
 mod record;
+mod ties;
 
 use bytes::Bytes;
 
 pub use self::questions::{Question, QuestionState, questions};
-pub(super) use self::record::people;
 use self::{
     gather::{Gathered, gather},
     record::{Objects, entry, record},
 };
+pub(super) use self::{record::people, ties::as_recorded};
 use super::fund::{self, Done, commit, found, load};
 use crate::{
     consent::Register,

@@ -97,7 +97,7 @@ impl Rules {
 }
 
 /// The share units that one question of price 1 hands out.
-pub(super) const UNITS_PER_QUERY: u64 = 1_000_000_000_000;
+pub(crate) const UNITS_PER_QUERY: u64 = 1_000_000_000_000;
 
 /// New money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

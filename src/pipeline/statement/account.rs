@@ -7,7 +7,7 @@ use chrono::Datelike as _;
 
 use super::{Error, Selection};
 use crate::{
-    pipeline::settle::{self, LineKeys, from_tables, object, recorded, tables},
+    pipeline::settle::{self, LineKeys, as_recorded, from_tables, object, recorded, tables},
     reward::{
         Dated, Inputs, Line, Lines, Pool, Settled, Settlement, Tables,
         proof::{LineProof, LineTree},
@@ -36,16 +36,10 @@ impl Account {
         let act = &settled.act;
         let inputs = inputs(site, &settled)?;
         let tables = tables(site, &inputs)?;
-        let settlement = from_tables(&inputs, &tables)?;
+        let own = from_tables(&inputs, &tables)?;
         let changed = |path: &str| settle::Error::Integrity { path: path.to_owned() };
-        let lines = recorded(site, act)?;
-        if lines.people != settlement.lines
-            || lines.institutions != settlement.institutions
-            || lines.held != settlement.held
-            || settlement.totals != act.totals
-        {
-            return Err(changed(&act.lines.path).into());
-        }
+        let settlement = as_recorded(&own, recorded(site, act)?, &act.totals)
+            .ok_or_else(|| changed(&act.lines.path))?;
         let tree = LineTree::read(&object(site, &act.leaves)?).filter(|t| t.root() == act.root);
         let tree = tree.ok_or_else(|| changed(&act.leaves.path))?;
         let keys = LineKeys::load(site)?;
@@ -86,14 +80,18 @@ impl Account {
     }
 }
 
-/// Reads the inputs of a settlement, and computes it again.
+/// Reads the inputs of a settlement, and computes it again; where a tie of somebody erased falls otherwise
+/// now, it is the one that was recorded.
 pub(in crate::pipeline) fn settlement(
     site: &Site,
     settled: &Dated<Settled>,
 ) -> Result<(Inputs, Settlement), settle::Error> {
     let inputs = inputs(site, settled)?;
-    let settlement = settle::recompute(site, &inputs)?;
-    Ok((inputs, settlement))
+    let own = settle::recompute(site, &inputs)?;
+    // What does not fit is the audit's to find; here it is told what the inputs come to.
+    let told = recorded(site, &settled.act).ok();
+    let told = told.and_then(|told| as_recorded(&own, told, &settled.act.totals));
+    Ok((inputs, told.unwrap_or(own)))
 }
 
 fn inputs(site: &Site, settled: &Dated<Settled>) -> Result<Inputs, settle::Error> {
