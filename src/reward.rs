@@ -58,7 +58,7 @@ pub use self::{
         PoolIdError, Settled, read_pools,
     },
     related::{Relation, RelationCommit, RelationError, read_relations},
-    rules::{Layer, RuleError, RuleSet},
+    rules::{Grain, Layer, RuleError, RuleSet},
     settle::{Error as SettleError, Settlement, Tables, Use, contributors, settle},
     shapley::{Neighbour, SCALE, knn_shapley},
     totals::{InstitutionTotals, LayerTotals, Totals},

@@ -16,8 +16,8 @@ use crate::{
     store::{self, Store},
 };
 
-/// How many millionths a line may be off for each erased person of its settlement. Whose tie came first was
-/// made of their id: it falls otherwise now, once in each of at most four layers, two caps and their parts.
+/// How many grains a line may be off for each erased person of its settlement. Whose tie came first was made
+/// of their id: it falls otherwise now, once in each of at most four layers, two caps and their parts.
 const TIES: i128 = 16;
 
 /// By how much of its smallest unit a cell may be off; nothing where nobody was erased. A question may have
@@ -31,16 +31,17 @@ pub(super) struct Slack {
 impl Slack {
     const NONE: Self = Self { millionths: 0, units: 0 };
 
-    fn of(lines: &[Line], totals: &Totals, nobody: &dyn Fn(&str) -> bool) -> Self {
+    fn of(lines: &[Line], totals: &Totals, grain: u128, nobody: &dyn Fn(&str) -> bool) -> Self {
         let gone = count(&lines.iter().filter(|l| nobody(&l.contributor)).collect::<Vec<_>>());
         let usage = totals.layers.iter().find(|layer| layer.layer == "usage");
         let weight = usage.and_then(|layer| layer.weight.parse::<i128>().ok()).unwrap_or(0).max(0);
         let pot = usage.map_or(0, |layer| layer.pot.micro()).max(0);
         let up = |a: i128, b: i128| a.checked_div(b).unwrap_or(0).saturating_add(1);
         let (gone, units) = (i128::from(gone), up(weight, UNITS.into()));
-        let worth = up(pot, weight).saturating_mul(units);
+        let grain = i128::try_from(grain).unwrap_or(i128::MAX);
+        let worth = up(pot, weight.saturating_mul(grain)).saturating_mul(units);
         Self {
-            millionths: worth.saturating_add(TIES).saturating_mul(gone),
+            millionths: worth.saturating_add(TIES).saturating_mul(grain).saturating_mul(gone),
             units: units.saturating_mul(gone),
         }
     }
@@ -57,16 +58,28 @@ impl Slack {
 
     /// The same of whole minor units: a millionth can tip one.
     pub(super) fn is_whole_near(self, one: i128, other: i128) -> bool {
-        one.abs_diff(other) <= self.millionths.unsigned_abs().min(1)
+        one.abs_diff(other) <= self.tipped()
     }
 
-    /// The same of what is left of whole units: where one tipped, a whole one is added or taken.
+    /// The same of what is left of whole units: where some tipped, whole ones are added or taken.
     pub(super) fn is_rest_near(self, one: i128, other: i128) -> bool {
-        let off = one.abs_diff(other);
-        let slack = self.millionths.unsigned_abs();
-        off <= slack || (slack > 0 && off.abs_diff(1_000_000) <= slack)
+        let (off, slack) = (one.abs_diff(other), self.millionths.unsigned_abs());
+        let rest = off.checked_rem(MINOR).unwrap_or(0);
+        rest.min(MINOR.saturating_sub(rest)) <= slack
+            && off <= self.tipped().saturating_mul(MINOR).saturating_add(slack)
+    }
+
+    /// How many whole units may have tipped.
+    fn tipped(self) -> u128 {
+        match self.millionths.unsigned_abs() {
+            0 => 0,
+            slack => slack.checked_div(MINOR).unwrap_or(0).saturating_add(1),
+        }
     }
 }
+
+/// A whole minor unit in millionths.
+const MINOR: u128 = 1_000_000;
 
 /// Compares everything that a settlement left but its leaves; returns the recorded lines, where they
 /// can be read. `nobody` tells ids that stand in erased people's place.
@@ -85,7 +98,8 @@ pub(super) fn compare(
         recorded = lines::lines(bytes);
         audit.check(Check::Lines, &name, recorded.is_some(), "it holds what are no lines");
         if let Some(recorded) = &recorded {
-            slack = Slack::of(recorded, &act.totals, nobody);
+            let grain = own.map_or(1, |own| own.grain);
+            slack = Slack::of(recorded, &act.totals, grain, nobody);
             let names: Vec<&String> = recorded.iter().map(|l| &l.contributor).collect();
             let fault = "it is out of order, or pays one twice";
             audit.check(Check::Once, &name, ascends(&names), fault);

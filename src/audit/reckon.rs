@@ -25,6 +25,8 @@ use crate::{
 /// A settlement as it must be.
 #[derive(Debug)]
 pub(super) struct Reckoned {
+    /// How many millionths of a minor unit a grain is.
+    pub(super) grain: u128,
     pub(super) totals: Totals,
     pub(super) lines: Vec<Line>,
     pub(super) held: Vec<Held>,
@@ -110,7 +112,7 @@ pub(super) fn reckon(given: &Given) -> Option<Reckoned> {
             _ => Some(platform_account(given, platform)?),
         },
     };
-    Some(Reckoned { totals, lines, held, institutions })
+    Some(Reckoned { grain, totals, lines, held, institutions })
 }
 
 /// One layer, weighed.

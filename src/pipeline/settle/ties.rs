@@ -9,10 +9,10 @@ use std::iter;
 use crate::{
     money::{Accrual, Amount},
     redaction,
-    reward::{Layer, Line, Lines, Settlement, Totals, UNITS_PER_QUERY, Use},
+    reward::{Grain, Layer, Line, Lines, Settlement, Totals, UNITS_PER_QUERY, Use},
 };
 
-/// How many millionths a line may be off for each erased person: once in each of at most four layers, two
+/// How many grains a line may be off for each erased person: once in each of at most four layers, two
 /// caps and their parts; and what the share units of questions were worth that fell to a tie.
 const TIES: u128 = 16;
 
@@ -29,7 +29,7 @@ struct Slack {
 }
 
 impl Slack {
-    fn of(lines: &[Line], totals: &Totals) -> Option<Self> {
+    fn of(grain: Grain, lines: &[Line], totals: &Totals) -> Option<Self> {
         let gone = lines.iter().filter(|line| redaction::is_nobody(line.contributor.as_str()));
         let gone = u128::try_from(gone.count()).ok()?;
         let usage = totals.layer(Layer::Usage);
@@ -37,19 +37,29 @@ impl Slack {
         let pot = usage.map_or(0, |layer| layer.pot.micro().max(0).unsigned_abs());
         let up = |a: u128, b: u128| a.checked_div(b).unwrap_or(0).saturating_add(1);
         let units = up(weight, UNITS_PER_QUERY.into());
-        let worth = up(pot, weight).saturating_mul(units);
-        let micro = worth.saturating_add(TIES).saturating_mul(gone);
+        let grain = u128::from(grain.micro());
+        let worth = up(pot, weight.saturating_mul(grain)).saturating_mul(units);
+        let micro = worth.saturating_add(TIES).saturating_mul(grain).saturating_mul(gone);
         Some(Self { micro: u64::try_from(micro).ok()?, units: units.saturating_mul(gone) })
+    }
+
+    /// How many whole minor units may have tipped.
+    fn tipped(self) -> u64 {
+        match self.micro {
+            0 => 0,
+            slack => slack.checked_div(MINOR).unwrap_or(0).saturating_add(1),
+        }
     }
 }
 
 /// Returns the recorded settlement if the inputs explain it but for ties of erased people.
 pub(in crate::pipeline) fn as_recorded(
+    grain: Grain,
     own: &Settlement,
     told: Lines,
     totals: &Totals,
 ) -> Option<Settlement> {
-    let slack = Slack::of(&told.people, totals)?;
+    let slack = Slack::of(grain, &told.people, totals)?;
     let near = own.lines.len() == told.people.len()
         && iter::zip(&own.lines, &told.people).all(|(own, told)| is_near(own, told, slack))
         && own.institutions.len() == told.institutions.len()
@@ -58,7 +68,7 @@ pub(in crate::pipeline) fn as_recorded(
                 && own.weight == told.weight
                 && own.opening_micro == told.opening_micro
                 && own.accrued_micro.abs_diff(told.accrued_micro) <= slack.micro
-                && own.paid_minor.abs_diff(told.paid_minor) <= slack.micro.min(1)
+                && own.paid_minor.abs_diff(told.paid_minor) <= slack.tipped()
                 && is_rest_near(own.closing_micro, told.closing_micro, slack)
         })
         && own.held.len() == told.held.len()
@@ -102,16 +112,17 @@ fn is_near(own: &Line, told: &Line, slack: Slack) -> bool {
             == Line { usage_weight: 0, ..told.clone() }.weights()
         && amounts.into_iter().all(|((own, told), name)| match name {
             "closing_micro" => is_rest_near(own, told, slack),
-            name if name.ends_with("_minor") => own.abs_diff(told) <= slack.micro.min(1),
+            name if name.ends_with("_minor") => own.abs_diff(told) <= slack.tipped(),
             _ => own.abs_diff(told) <= slack.micro,
         })
 }
 
-/// Where a whole unit tipped, one is added or taken.
+/// Where whole units tipped, they are added or taken.
 fn is_rest_near(own: i64, told: i64, slack: Slack) -> bool {
-    let slack = slack.micro;
     let off = own.abs_diff(told);
-    off <= slack || (slack > 0 && off.abs_diff(MINOR) <= slack)
+    let rest = off.checked_rem(MINOR).unwrap_or(0);
+    rest.min(MINOR.saturating_sub(rest)) <= slack.micro
+        && off <= slack.tipped().saturating_mul(MINOR).saturating_add(slack.micro)
 }
 
 /// A cell of a line.
@@ -217,7 +228,7 @@ mod tests {
     fn a_tie_that_an_erased_id_lets_fall_otherwise_is_told_as_it_was_paid() {
         let own = settlement(lines("erased-1", "person-b"));
         let recorded = told("erased-1", "person-b");
-        let found = as_recorded(&own, recorded.clone(), &own.totals);
+        let found = as_recorded(Grain::Micro, &own, recorded.clone(), &own.totals);
         assert!(found.is_some(), "after an erasure nobody else gets a statement");
         let found = found.unwrap();
         assert_eq!(found.lines, recorded.people, "it tells what was not paid");
@@ -231,8 +242,8 @@ mod tests {
     fn what_no_tie_explains_is_refused() {
         let own = settlement(lines("person-a", "person-b"));
         let same = Lines { people: own.lines.clone(), ..Lines::default() };
-        assert!(as_recorded(&own, same, &own.totals).is_some());
-        let other = as_recorded(&own, told("person-a", "person-b"), &own.totals);
+        assert!(as_recorded(Grain::Micro, &own, same, &own.totals).is_some());
+        let other = as_recorded(Grain::Micro, &own, told("person-a", "person-b"), &own.totals);
         assert!(other.is_none(), "a line is changed where nobody was erased");
 
         let own = settlement(lines("erased-1", "person-b"));
@@ -247,9 +258,25 @@ mod tests {
             let mut recorded = told("erased-1", "person-b");
             change(&mut recorded.people[1]);
             assert!(
-                as_recorded(&own, recorded, &own.totals).is_none(),
+                as_recorded(Grain::Micro, &own, recorded, &own.totals).is_none(),
                 "a changed line is believed"
             );
         }
+    }
+
+    #[test]
+    fn a_tie_of_whole_cents_moves_a_whole_cent() {
+        let own = settlement(lines("erased-1", "person-b"));
+        let mut recorded = told("erased-1", "person-b");
+        for (line, more) in recorded.people.iter_mut().zip([-1, 1]) {
+            line.usage_micro += more * 1_000_000;
+            line.gross_micro += more * 1_000_000;
+            line.person_micro += more * 1_000_000;
+            line.payable_minor += more;
+            line.paid_minor += more;
+        }
+        let found = |grain| as_recorded(grain, &own, recorded.clone(), &own.totals);
+        assert!(found(Grain::Minor).is_some(), "nobody gets a statement of a pool in whole cents");
+        assert!(found(Grain::Micro).is_none(), "a cent is no tie of millionths");
     }
 }

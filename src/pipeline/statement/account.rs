@@ -38,8 +38,9 @@ impl Account {
         let tables = tables(site, &inputs)?;
         let own = from_tables(&inputs, &tables)?;
         let changed = |path: &str| settle::Error::Integrity { path: path.to_owned() };
-        let settlement = as_recorded(&own, recorded(site, act)?, &act.totals)
-            .ok_or_else(|| changed(&act.lines.path))?;
+        let settlement =
+            as_recorded(inputs.rules.set.grain, &own, recorded(site, act)?, &act.totals)
+                .ok_or_else(|| changed(&act.lines.path))?;
         let tree = LineTree::read(&object(site, &act.leaves)?).filter(|t| t.root() == act.root);
         let tree = tree.ok_or_else(|| changed(&act.leaves.path))?;
         let keys = LineKeys::load(site)?;
@@ -90,7 +91,8 @@ pub(in crate::pipeline) fn settlement(
     let own = settle::recompute(site, &inputs)?;
     // What does not fit is the audit's to find; here it is told what the inputs come to.
     let told = recorded(site, &settled.act).ok();
-    let told = told.and_then(|told| as_recorded(&own, told, &settled.act.totals));
+    let told =
+        told.and_then(|told| as_recorded(inputs.rules.set.grain, &own, told, &settled.act.totals));
     Ok((inputs, told.unwrap_or(own)))
 }
 
