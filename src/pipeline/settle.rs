@@ -138,6 +138,14 @@ impl From<site::Error> for Error {
     }
 }
 
+impl Error {
+    /// Says whether the store did not answer: what it keeps may be whole.
+    pub(super) fn is_unavailable(&self) -> bool {
+        let Self::Fund(fund::Error::Site(site::Error::Store(error))) = self else { return false };
+        matches!(error, store::Error::Unavailable { .. })
+    }
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         Self::Fund(error.into())

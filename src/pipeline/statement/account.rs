@@ -89,10 +89,12 @@ pub(in crate::pipeline) fn settlement(
 ) -> Result<(Inputs, Settlement), settle::Error> {
     let inputs = inputs(site, settled)?;
     let own = settle::recompute(site, &inputs)?;
-    // What does not fit is the audit's to find; here it is told what the inputs come to.
-    let told = recorded(site, &settled.act).ok();
-    let told =
-        told.and_then(|told| as_recorded(inputs.rules.set.grain, &own, told, &settled.act.totals));
+    // What is changed or gone is the audit's to find; here it is told what the inputs come to.
+    let told = match recorded(site, &settled.act) {
+        Ok(told) => as_recorded(inputs.rules.set.grain, &own, told, &settled.act.totals),
+        Err(error) if error.is_unavailable() => return Err(error),
+        Err(_) => None,
+    };
     Ok((inputs, told.unwrap_or(own)))
 }
 
